@@ -1,0 +1,124 @@
+"""Facts that the eligibility service owns: published programs and determinations."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.envelope import CaseFact, Fact
+from contracts.ids import DeterminationId
+from contracts.money import BudgetCents, Cents, PositiveCents
+from contracts.plan import CostLine, ExamPolicy, Milestone
+from contracts.texts import Code, Instant, Sentence, Slug
+
+Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+
+
+class _Listed(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class ListedCredential(_Listed):
+    """A micro-credential the program funds."""
+
+    credential_id: Slug
+    title: Annotated[str, Field(min_length=1, max_length=200)]
+    cost_lines: Annotated[list[CostLine], Field(min_length=1, max_length=8)]
+    exam: ExamPolicy | None = None
+    milestones: Annotated[list[Milestone], Field(max_length=32)] = []
+    issuers: Annotated[list[Slug], Field(min_length=1, max_length=64)]
+    """Who may attest completion."""
+    stack_of: Annotated[list[Slug], Field(max_length=64)] = []
+
+
+class ListedProvider(_Listed):
+    """A training provider of the program."""
+
+    provider_id: Slug
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    supplier_number: Annotated[str, Field(pattern=r"^[0-9]{10}$")]
+    """The payee's number in the state's finance system."""
+
+
+class ListedAward(_Listed):
+    """What one provider was awarded in one round: at most `ceiling_cents`, for these credentials and seats."""
+
+    provider_id: Slug
+    ceiling_cents: BudgetCents
+    seats: dict[Slug, Annotated[int, Field(ge=0, le=100_000)]]
+
+
+class ListedCourseRun(_Listed):
+    """One dated run of a course that leads to a credential."""
+
+    course_run_id: Slug
+    provider_id: Slug
+    credential_id: Slug
+    starts_on: Day
+    ends_on: Day
+    modality: Code
+
+
+class ListedRound(_Listed):
+    """A round: its money, its window for people, its caps. What is not published is absent."""
+
+    round_id: Slug
+    title: Annotated[str, Field(min_length=1, max_length=200)]
+    appropriation_cents: BudgetCents | None = None
+    document_reference: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    fiscal_year: Annotated[int, Field(ge=2000, le=2200)]
+    accepting_from: Instant | None = None
+    accepting_until: Instant | None = None
+    per_credential_cap_cents: PositiveCents
+    per_person_cap_cents: PositiveCents | None = None
+    awards: Annotated[list[ListedAward], Field(max_length=1000)] = []
+
+
+class ProgramPublished(Fact):
+    """A version of a program pack took effect. Others copy what they need; the newest version wins."""
+
+    TYPE: ClassVar[str] = "cairn.eligibility.program.published.v1"
+
+    program_id: Slug
+    title: Annotated[str, Field(min_length=1, max_length=200)]
+    pack_version: Annotated[str, Field(pattern=r"^[0-9a-f]{12,64}$")]
+    published_at: Instant
+    providers: Annotated[list[ListedProvider], Field(max_length=1000)]
+    credentials: Annotated[list[ListedCredential], Field(max_length=2000)]
+    course_runs: Annotated[list[ListedCourseRun], Field(max_length=5000)] = []
+    rounds: Annotated[list[ListedRound], Field(min_length=1, max_length=100)]
+
+    def partition_key(self) -> str:
+        return self.program_id
+
+
+class Finding(_Listed):
+    """One criterion's result with its reason and its source in law."""
+
+    criterion: Code
+    result: Annotated[str, Field(pattern=r"^(met|not_met|unknown|not_applicable)$")]
+    reason: Code
+    text: Sentence
+    citation: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Eligibility(StrEnum):
+    ELIGIBLE = "eligible"
+    INELIGIBLE = "ineligible"
+    MORE_INFORMATION = "more_information"
+
+
+class ApplicationDetermined(CaseFact):
+    """Eligibility was decided; every criterion's finding is here, met or not."""
+
+    TYPE: ClassVar[str] = "cairn.eligibility.application.determined.v1"
+
+    determination_id: DeterminationId
+    determination_number: Annotated[int, Field(ge=1, le=50)]
+    outcome: Eligibility
+    findings: Annotated[list[Finding], Field(min_length=1, max_length=64)]
+    missing: Annotated[list[Code], Field(max_length=32)] = []
+    award_cents: Cents = 0
+    respond_by: Instant | None = None
+    """Until when the person may send what is missing, or appeal."""
+    decided_at: Instant

@@ -1,0 +1,194 @@
+"""Facts that the payments service owns: money held, encumbered, claimed, paid; exam vouchers (never their codes)."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.envelope import CaseFact
+from contracts.ids import ClaimId, DisbursementId, ExamVoucherId, HoldId, PaymentBatchId
+from contracts.money import Cents, PositiveCents
+from contracts.texts import Code, Instant, Reference, Sentence, Slug
+
+
+class HoldPlaced(CaseFact):
+    """Money is set aside for the case; from the waiting list, if the case had waited."""
+
+    TYPE: ClassVar[str] = "cairn.payments.hold.placed.v1"
+
+    hold_id: HoldId
+    amount_cents: PositiveCents
+    from_waiting_list: bool
+    expires_at: Instant
+    placed_at: Instant
+
+
+class HoldWaitlisted(CaseFact):
+    """Money is short under the named limit; the case waits its turn."""
+
+    TYPE: ClassVar[str] = "cairn.payments.hold.waitlisted.v1"
+
+    reason: Code
+    amount_cents: PositiveCents
+    waitlisted_at: Instant
+
+
+class HoldRefused(CaseFact):
+    """Money will not be set aside: the named limit cannot be lifted by waiting."""
+
+    TYPE: ClassVar[str] = "cairn.payments.hold.refused.v1"
+
+    reason: Code
+    amount_cents: PositiveCents
+    refused_at: Instant
+
+
+class FundsEncumbered(CaseFact):
+    """The hold became an encumbrance; what the price did not need went back."""
+
+    TYPE: ClassVar[str] = "cairn.payments.funds.encumbered.v1"
+
+    encumbered_cents: PositiveCents
+    released_cents: Cents
+    encumbered_at: Instant
+
+
+class FundsReleased(CaseFact):
+    """Unused money went back to where it was held from."""
+
+    TYPE: ClassVar[str] = "cairn.payments.funds.released.v1"
+
+    released_cents: Cents
+    reason: Code
+    released_at: Instant
+
+
+class HoldExpired(CaseFact):
+    """A hold that was not encumbered in time was released by the database clock."""
+
+    TYPE: ClassVar[str] = "cairn.payments.hold.expired.v1"
+
+    hold_id: HoldId
+    released_cents: PositiveCents
+    expired_at: Instant
+
+
+class ExamVoucherIssued(CaseFact):
+    """An exam voucher is allocated to the case; its code is revealed only to the applicant, once."""
+
+    TYPE: ClassVar[str] = "cairn.payments.exam_voucher.issued.v1"
+
+    exam_voucher_id: ExamVoucherId
+    exam_id: Slug
+    attempt_number: Annotated[int, Field(ge=1, le=10)]
+    expires_at: Instant
+    issued_at: Instant
+
+
+class ExamVoucherReclaimed(CaseFact):
+    """An exam voucher that was not used is available again."""
+
+    TYPE: ClassVar[str] = "cairn.payments.exam_voucher.reclaimed.v1"
+
+    exam_voucher_id: ExamVoucherId
+    exam_id: Slug
+    reclaimed_at: Instant
+
+
+class ClaimCheck(BaseModel):
+    """One check of a claim, with its result and reason."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    check: Code
+    passed: bool
+    reason: Code
+    text: Sentence
+
+
+class _ClaimFact(CaseFact):
+    claim_id: ClaimId
+    provider_id: Slug
+    claimed_cents: PositiveCents
+    checks: Annotated[list[ClaimCheck], Field(min_length=1, max_length=32)]
+    decided_at: Instant
+
+
+class ClaimApproved(_ClaimFact):
+    """The claim matches; the money is payable."""
+
+    TYPE: ClassVar[str] = "cairn.payments.claim.approved.v1"
+
+    approved_cents: PositiveCents
+    due_at: Instant
+    """Prompt pay: thirty days after a proper invoice (OAC 126-3-01)."""
+
+
+class ClaimReturned(_ClaimFact):
+    """The claim has defects the provider can mend; every one is named."""
+
+    TYPE: ClassVar[str] = "cairn.payments.claim.returned.v1"
+
+
+class ClaimReferred(_ClaimFact):
+    """Rules alone may not approve the claim; people decide."""
+
+    TYPE: ClassVar[str] = "cairn.payments.claim.referred.v1"
+
+
+class ClaimRefused(_ClaimFact):
+    """The claim is refused, with every reason."""
+
+    TYPE: ClassVar[str] = "cairn.payments.claim.refused.v1"
+
+
+class _DisbursementFact(CaseFact):
+    disbursement_id: DisbursementId
+    claim_id: ClaimId
+    provider_id: Slug
+    amount_cents: PositiveCents
+
+
+class DisbursementOrdered(_DisbursementFact):
+    """A payment is ordered and waits for its batch."""
+
+    TYPE: ClassVar[str] = "cairn.payments.disbursement.ordered.v1"
+
+    attempt_number: Annotated[int, Field(ge=1, le=10)]
+    due_at: Instant
+    ordered_at: Instant
+
+
+class DisbursementSent(_DisbursementFact):
+    """The payment left in a file."""
+
+    TYPE: ClassVar[str] = "cairn.payments.disbursement.sent.v1"
+
+    batch_id: PaymentBatchId
+    sent_at: Instant
+
+
+class DisbursementSettled(_DisbursementFact):
+    """The finance system confirmed the payment."""
+
+    TYPE: ClassVar[str] = "cairn.payments.disbursement.settled.v1"
+
+    payment_number: Reference
+    paid_on: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+    settled_at: Instant
+
+
+class DisbursementReturned(_DisbursementFact):
+    """The payment came back; the money is payable again, never available."""
+
+    TYPE: ClassVar[str] = "cairn.payments.disbursement.returned.v1"
+
+    return_code: Annotated[str, Field(pattern=r"^[A-Z][0-9]{2}$")]
+    returned_at: Instant
+
+
+class DisbursementRepaired(_DisbursementFact):
+    """What made the payment come back is mended; it may be paid again."""
+
+    TYPE: ClassVar[str] = "cairn.payments.disbursement.repaired.v1"
+
+    repaired_at: Instant

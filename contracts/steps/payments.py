@@ -1,0 +1,157 @@
+"""What the journey may ask of payments. Refusals that the program expects are values."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from contracts.events.payments import ClaimCheck
+from contracts.ids import ClaimId, DisbursementId, EnrollmentId, ExamVoucherId, HoldId, PersonId
+from contracts.money import Cents, PositiveCents
+from contracts.steps.base import Queue, Step, StepInput, StepOutput, StepPace
+from contracts.texts import Code, Instant, Reference, Slug
+
+AttemptNumber = Annotated[int, Field(ge=1, le=10)]
+
+
+class HoldFunds(StepInput):
+    """Set money aside in program, round, provider award and person at once, or join the waiting list."""
+
+    person_id: PersonId
+    program_id: Slug
+    round_id: Slug
+    provider_id: Slug
+    credential_id: Slug
+    amount_cents: PositiveCents
+    hold_seconds: Annotated[int, Field(ge=1, le=63_300_000)]
+    """How long the hold lasts unless it is encumbered, on the database clock."""
+
+
+class HoldStatus(StrEnum):
+    HELD = "held"
+    WAITING = "waiting"
+    REFUSED = "refused"
+
+
+class FundsHeld(StepOutput):
+    status: HoldStatus
+    hold_id: HoldId | None = None
+    reason: Code | None = None
+    """Which limit stood in the way: `over_program`, `over_round`, `over_award`, `over_person`, `closed`."""
+
+
+HOLD_FUNDS = Step("payments.hold_funds.v1", Queue.PAYMENTS, HoldFunds, FundsHeld)
+
+
+class EncumberFunds(StepInput):
+    """Turn the hold into an encumbrance at the enrollment's price; the rest is released."""
+
+    enrollment_id: EnrollmentId
+    price_cents: PositiveCents
+
+
+class EncumbranceStatus(StrEnum):
+    ENCUMBERED = "encumbered"
+    EXCEEDS_HOLD = "exceeds_hold"
+    NO_HOLD = "no_hold"
+    """The hold expired or was released before."""
+
+
+class FundsEncumberedResult(StepOutput):
+    status: EncumbranceStatus
+    encumbered_cents: Cents = 0
+    released_cents: Cents = 0
+
+
+ENCUMBER_FUNDS = Step("payments.encumber_funds.v1", Queue.PAYMENTS, EncumberFunds, FundsEncumberedResult)
+
+
+class ReleaseFunds(StepInput):
+    """Give back whatever the case still holds: waiting-list place, hold, encumbrance, unused exam voucher."""
+
+    reason: Code
+
+
+class FundsReleasedResult(StepOutput):
+    released_cents: Cents
+
+
+RELEASE_FUNDS = Step("payments.release_funds.v1", Queue.PAYMENTS, ReleaseFunds, FundsReleasedResult)
+
+
+class IssueExamVoucher(StepInput):
+    """Allocate one exam voucher for this attempt that stays usable at least `usable_seconds`."""
+
+    person_id: PersonId
+    exam_id: Slug
+    attempt_number: AttemptNumber
+    usable_seconds: Annotated[int, Field(ge=0, le=63_300_000)]
+
+
+class ExamVoucherStatus(StrEnum):
+    ISSUED = "issued"
+    NONE_AVAILABLE = "none_available"
+
+
+class ExamVoucherResult(StepOutput):
+    status: ExamVoucherStatus
+    exam_voucher_id: ExamVoucherId | None = None
+    expires_at: Instant | None = None
+
+
+ISSUE_EXAM_VOUCHER = Step("payments.issue_exam_voucher.v1", Queue.PAYMENTS, IssueExamVoucher, ExamVoucherResult)
+
+
+class ReviewClaim(StepInput):
+    """Match the claim against award, enrollment, credential, price, window; approve, return, refer or refuse."""
+
+    claim_id: ClaimId
+    enrollment_id: EnrollmentId
+    provider_id: Slug
+    credential_id: Slug
+    invoice_number: Reference
+    invoice_on: str
+    amount_cents: PositiveCents
+    participant_charged_cents: Cents
+    credential_earned_on: str
+    claim_due_at: Instant
+    submitted_at: Instant
+    auto_approve_max_cents: Cents
+    approved_by: Annotated[list[str], Field(max_length=4)] = []
+    """Staff who approved a referred claim; empty for the automatic match."""
+    refused_by: str | None = None
+
+
+class ClaimStatus(StrEnum):
+    APPROVED = "approved"
+    RETURNED = "returned"
+    REFERRED = "referred"
+    REFUSED = "refused"
+
+
+class ClaimReviewed(StepOutput):
+    status: ClaimStatus
+    approved_cents: Cents = 0
+    checks: Annotated[list[ClaimCheck], Field(max_length=32)]
+    due_at: Instant | None = None
+
+
+REVIEW_CLAIM = Step("payments.review_claim.v1", Queue.PAYMENTS, ReviewClaim, ClaimReviewed, StepPace.DECIDE)
+
+
+class PayClaim(StepInput):
+    """Order the payment of an approved claim; attempt 2 and on only after the one before came back."""
+
+    claim_id: ClaimId
+    attempt_number: AttemptNumber
+
+
+class PaymentOrdered(StepOutput):
+    disbursement_id: DisbursementId
+    amount_cents: PositiveCents
+    due_at: Instant
+
+
+PAY_CLAIM = Step("payments.pay_claim.v1", Queue.PAYMENTS, PayClaim, PaymentOrdered)
+
+STEPS = (HOLD_FUNDS, ENCUMBER_FUNDS, RELEASE_FUNDS, ISSUE_EXAM_VOUCHER, REVIEW_CLAIM, PAY_CLAIM)
