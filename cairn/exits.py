@@ -1,0 +1,36 @@
+"""Exit codes of every `cairn` command: one table, shown by `cairn --help`."""
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """What a command's exit code says."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    NOT_RUNNING = 3
+    ALREADY_RUNNING = 4
+    ENVIRONMENT = 5
+
+
+MEANINGS = {
+    Exit.OK: "done",
+    Exit.FAILED: "the command did what it could, and something failed",
+    Exit.USAGE: "wrong arguments",
+    Exit.NOT_RUNNING: "the local stack is not running",
+    Exit.ALREADY_RUNNING: "the local stack is already running",
+    Exit.ENVIRONMENT: "this machine lacks something: a free port, disk, network, an engine",
+}
+
+
+class Fault(Exception):
+    """A failure with a message for people; it ends a command with `exit_code`."""
+
+    exit_code: Exit = Exit.FAILED
+    code: str = "failed"
+
+
+def table() -> str:
+    """The exit codes as one paragraph, for `--help`."""
+    return "Exit codes: " + " · ".join(f"{int(code)} {meaning}" for code, meaning in MEANINGS.items()) + "."

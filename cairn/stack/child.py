@@ -1,0 +1,119 @@
+"""Operating-system processes of the stack: started in a group of their own, ended with their parent, never orphans."""
+
+import asyncio
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+_PR_SET_PDEATHSIG = 1
+LEFTOVER_SECONDS_MAX = 20.0
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How a process is started and ended."""
+
+    argv: Sequence[str]
+    env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    cwd: Path | None = None
+    user: str | None = None
+    stop_signal: signal.Signals = signal.SIGTERM
+    orphan_signal: signal.Signals = signal.SIGKILL
+    """What the kernel sends when the parent dies."""
+    stop_seconds_max: float = 20.0
+
+
+def _prctl() -> Callable[..., int] | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    return ctypes.CDLL(None, use_errno=True).prctl
+
+
+_PRCTL = _prctl()
+
+
+def _tied_to_parent(signum: int) -> Callable[[], None]:
+    parent = os.getpid()
+
+    def tie() -> None:
+        if _PRCTL is not None:
+            _PRCTL(_PR_SET_PDEATHSIG, signum, 0, 0, 0)
+            # The parent may have died before the line above: then no signal will ever come.
+            if os.getppid() != parent:
+                os._exit(1)
+
+    return tie
+
+
+async def spawn(launch: Launch, log: Path) -> asyncio.subprocess.Process:
+    """Start a process with its output appended to `log`."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        return await asyncio.create_subprocess_exec(
+            *launch.argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=dict(launch.env),
+            cwd=launch.cwd,
+            start_new_session=True,
+            preexec_fn=_tied_to_parent(launch.orphan_signal),
+            **_identity(launch.user),
+        )
+
+
+def _identity(user: str | None) -> dict[str, object]:
+    if user is None:
+        return {}
+    import pwd
+
+    return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
+
+
+async def stop(process: asyncio.subprocess.Process, launch: Launch) -> None:
+    """Ask it to end; after the bound, end its whole group."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            process.send_signal(launch.stop_signal)
+        try:
+            await asyncio.wait_for(process.wait(), launch.stop_seconds_max)
+        except TimeoutError:
+            kill_group(process.pid)
+    await process.wait()
+
+
+def kill_group(pid: int) -> None:
+    """End what is left of the group that `pid` led."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def started_at(pid: int) -> float | None:
+    """When this process started: with the pid it names one process for good; `None` where it is gone."""
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        return None
+
+
+def end_leftovers(known: Mapping[str, Sequence[float]]) -> None:
+    """End processes that an earlier stack left behind: `{name: (pid, started_at)}`. A reused pid is left alone."""
+    living: list[psutil.Process] = []
+    for pid, began in known.values():
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(int(pid))
+            if abs(process.create_time() - began) < 0.05:
+                process.send_signal(signal.SIGQUIT if process.name() == "postgres" else signal.SIGKILL)
+                living.append(process)
+    _, stubborn = psutil.wait_procs(living, timeout=LEFTOVER_SECONDS_MAX)
+    for process in stubborn:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(stubborn, timeout=LEFTOVER_SECONDS_MAX)
