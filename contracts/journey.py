@@ -1,14 +1,14 @@
 """The journey's contract: its id, its signals and updates, its search attributes, its stages and outcomes."""
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from contracts.events.applications import ApplicationSubmitted
 from contracts.ids import ApplicationId
-from contracts.texts import Code, Instant, Sentence, Slug
+from contracts.texts import Actor, Code, Instant, Sentence, Slug
 
 WORKFLOW_TYPE = "FundingJourney"
 DETAILS_QUERY = "case"
@@ -83,10 +83,6 @@ class SignaledFact(_Message):
     occurred_at: Instant
     correlation_id: str
     payload: dict[str, Any]
-
-
-Actor = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{1,63}$")]
-"""A staff member's login name. Never a person who applies."""
 
 
 class HoldReason(StrEnum):

@@ -20,6 +20,9 @@ Reference = Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]{1,64}$")]
 Sealed = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,16384}$")]
 """Ciphertext under one person's key, base64url without padding. Useless once that person's key is shredded."""
 
+Actor = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{1,63}$")]
+"""A staff member's login name. Never a person who applies."""
+
 Language = Annotated[str, StringConstraints(pattern=r"^(en|es)$")]
 
 

@@ -16,7 +16,7 @@ from contracts.ids import (
     StaffActId,
 )
 from contracts.money import Cents, PositiveCents
-from contracts.texts import Code, Instant, Language, Reference, Sealed, Slug
+from contracts.texts import Actor, Code, Instant, Language, Reference, Sealed, Slug
 
 Text = Annotated[str, Field(min_length=1, max_length=500)]
 
@@ -91,7 +91,7 @@ class StaffActRecorded(CaseFact):
 
     act_id: StaffActId
     act: StaffAct
-    actor: Slug
+    actor: Actor
     reason: Code
     acted_at: Instant
 

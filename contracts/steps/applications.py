@@ -8,7 +8,7 @@ from contracts.events.applications import StaffAct
 from contracts.ids import AttestationId, CredentialAwardId, EnrollmentId, PersonId, StaffActId
 from contracts.money import PositiveCents
 from contracts.steps.base import Queue, Step, StepInput, StepOutput
-from contracts.texts import Code, Instant, Sentence, Slug
+from contracts.texts import Actor, Code, Instant, Sentence, Slug
 
 
 class RequestEnrollment(StepInput):
@@ -70,7 +70,7 @@ class RecordStaffAct(StepInput):
 
     act_id: StaffActId
     act: StaffAct
-    actor: str
+    actor: Actor
     reason: Code
     note: Sentence
     acted_at: Instant
