@@ -1,0 +1,167 @@
+"""PostgreSQL: one pool for one schema under one role, transactions, and what counts as "try again"."""
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, TypeAlias
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from contracts.errors import Unavailable
+
+if TYPE_CHECKING:
+    RawConnection: TypeAlias = asyncpg.Connection[asyncpg.Record]
+    Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+
+STATEMENT_TIMEOUT_MS = 15_000
+LOCK_TIMEOUT_MS = 5_000
+IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000
+ACQUIRE_TIMEOUT_S = 10.0
+CONNECT_TIMEOUT_S = 5.0
+# Past the server's own limit: it only ends a call whose server has fallen silent.
+COMMAND_TIMEOUT_S = STATEMENT_TIMEOUT_MS / 1000 + 5.0
+
+_SCHEMA_NAME = re.compile(r"^[a-z_][a-z0-9_]{0,62}$")
+
+TRANSIENT: tuple[type[BaseException], ...] = (
+    ConnectionError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.PostgresSystemError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TransactionTimeoutError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+"""What passes by itself: the server is away, full, failing over, or another transaction was in the way."""
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database does not answer just now ({what})."""
+
+    code = "database_unavailable"
+
+
+class Database:
+    """A pool of connections whose `search_path` is one service's schema."""
+
+    def __init__(self, pool: "Pool", *, schema: str) -> None:
+        self._pool = pool
+        self.schema = schema
+
+    @classmethod
+    async def connect(
+        cls,
+        dsn: str,
+        *,
+        schema: str,
+        application_name: str,
+        connections_max: int = 10,
+        wait_seconds: float = 15.0,
+    ) -> "Database":
+        """Open the pool, waiting at most `wait_seconds` for a server that is still coming up."""
+        if _SCHEMA_NAME.fullmatch(schema) is None:
+            raise ValueError(f"{schema!r} is not the name of a schema")
+        limit = time.monotonic() + wait_seconds
+        while True:
+            try:
+                with _transient_errors():
+                    pool = await _open_pool(dsn, schema, application_name, connections_max)
+                return cls(pool, schema=schema)
+            except (Unavailable, OSError) as error:
+                if time.monotonic() >= limit:
+                    raise DatabaseUnavailable(what=type(error).__name__) from error
+                await asyncio.sleep(0.2)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncGenerator[Connection, None]:
+        """One connection outside any transaction. What is set on it for the session stays with it: set nothing."""
+        with _transient_errors():
+            connection = await self._acquire()
+            try:
+                yield connection
+            except asyncpg.InterfaceError as error:
+                if not connection.is_closed():
+                    raise
+                raise DatabaseUnavailable(what="ConnectionClosed") from error
+            finally:
+                await self._pool.release(connection)
+
+    @asynccontextmanager
+    async def transaction(self, *, local: Mapping[str, str] | None = None) -> AsyncGenerator[Connection, None]:
+        """One transaction; `local` settings (row-level security) hold until it ends and never leak to the next."""
+        async with self.connection() as connection, connection.transaction():
+            if local:
+                await connection.execute(
+                    "SELECT set_config(name, value, true) FROM unnest($1::text[], $2::text[]) AS s(name, value)",
+                    list(local),
+                    list(local.values()),
+                )
+            yield connection
+
+    async def _acquire(self) -> "PoolConnectionProxy[asyncpg.Record]":
+        try:
+            return await self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
+        except OSError as error:
+            raise DatabaseUnavailable(what=type(error).__name__) from error
+
+    async def check(self) -> None:
+        """Raise `Unavailable` where the server does not answer a trivial query."""
+        async with self.connection() as connection:
+            await connection.execute("SELECT 1")
+
+    async def close(self) -> None:
+        """Give every connection back; those still busy after a few seconds are cut."""
+        try:
+            await asyncio.wait_for(self._pool.close(), timeout=5.0)
+        except (TimeoutError, *TRANSIENT):
+            self._pool.terminate()
+
+
+async def _open_pool(dsn: str, schema: str, application_name: str, connections_max: int) -> "Pool":
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=1,
+        max_size=connections_max,
+        timeout=CONNECT_TIMEOUT_S,
+        command_timeout=COMMAND_TIMEOUT_S,
+        init=_set_codecs,
+        reset=_reset_nothing,
+        server_settings={
+            "search_path": schema,
+            "application_name": application_name,
+            "timezone": "UTC",
+            "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+            "lock_timeout": str(LOCK_TIMEOUT_MS),
+            "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_TIMEOUT_MS),
+        },
+    )
+
+
+async def _set_codecs(connection: "RawConnection") -> None:
+    for name in ("json", "jsonb"):
+        await connection.set_type_codec(name, schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
+
+
+async def _reset_nothing(connection: "PoolConnectionProxy[asyncpg.Record] | RawConnection") -> None:
+    """Spare the round trip of `RESET ALL` on every release: all settings here are local to a transaction.
+
+    asyncpg has already rolled back what was open when this is called.
+    """
+
+
+@contextmanager
+def _transient_errors() -> Generator[None, None, None]:
+    try:
+        yield
+    except TRANSIENT as error:
+        raise DatabaseUnavailable(what=type(error).__name__) from error

@@ -1,0 +1,175 @@
+"""Facts leave in the transaction that made them true: rows here, published by the relay afterwards."""
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+from zlib import crc32
+
+from contracts.envelope import FACT_BYTES_MAX, Envelope, Fact, schema_uri, source_of
+from contracts.errors import NotFound, Refused
+from contracts.ids import uuid7
+from contracts.topics import topic_of
+from kit.db import Connection
+from kit.telemetry import current_trace
+
+SHARDS = 8
+"""Fixed for the life of a schema: another number would let two relays publish one key out of order."""
+
+RawHeaders = Sequence[tuple[str, bytes | None]]
+
+# The row of outbox_sequence stays locked until commit, so facts of one key get ids in the order they become visible.
+# Keys are locked in one order, or two writers of the same two keys would deadlock.
+_APPEND = """
+WITH given AS (
+    SELECT * FROM unnest($2::smallint[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::bytea[])
+        WITH ORDINALITY AS g(shard, key, topic, event_id, type, headers, payload, position)
+), counted AS (
+    SELECT key, count(*) AS facts FROM given GROUP BY key ORDER BY key
+), reached AS (
+    INSERT INTO outbox_sequence AS s (source, key, last) SELECT $1, key, facts FROM counted ORDER BY key
+    ON CONFLICT (source, key) DO UPDATE SET last = s.last + excluded.last
+    RETURNING s.key, s.last
+), numbered AS (
+    SELECT g.*, r.last - c.facts + row_number() OVER (PARTITION BY g.key ORDER BY g.position) AS sequence
+    FROM given AS g JOIN counted AS c ON c.key = g.key JOIN reached AS r ON r.key = g.key
+)
+INSERT INTO outbox (shard, key, topic, event_id, type, sequence, record_key, headers, payload, created_at)
+SELECT shard, key, topic, event_id, type, sequence, convert_to(key, 'UTF8'), headers, payload, $9
+FROM numbered ORDER BY position
+RETURNING event_id, sequence
+"""
+
+_APPEND_RECORD = """
+INSERT INTO outbox (shard, key, topic, event_id, type, record_key, headers, payload, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+"""
+
+_PARKED = "SELECT topic, key, outbox_id, reason, parked_at FROM outbox_parked ORDER BY parked_at"
+_UNPARK = "DELETE FROM outbox_parked WHERE topic = $1 AND key = $2 RETURNING key"
+
+
+class FactTooLarge(Refused):
+    """A fact of type {type} takes {bytes} bytes; the most is {bytes_max}."""
+
+    code = "fact_too_large"
+
+
+@dataclass(frozen=True)
+class Parked:
+    """A key whose facts wait because the first of them cannot be published."""
+
+    topic: str
+    key: str
+    outbox_id: int
+    reason: str
+    parked_at: datetime
+
+
+async def append(tx: Connection, fact: Fact, *, now: datetime) -> Envelope:
+    """Record that `fact` happened, in the caller's transaction."""
+    return (await append_all(tx, [fact], now=now))[0]
+
+
+async def append_all(tx: Connection, facts: Sequence[Fact], *, now: datetime) -> list[Envelope]:
+    """Record facts of one service, in this order and in one statement; the trace is the caller's."""
+    if not facts:
+        return []
+    sources = {source_of(fact.TYPE) for fact in facts}
+    if len(sources) != 1:
+        raise ValueError(f"facts of several owners in one outbox: {sorted(sources)}")
+    source = sources.pop()
+    trace = current_trace()
+    drafts: dict[UUID, Envelope] = {}
+    payloads: list[bytes] = []
+    for fact in facts:
+        event_id = uuid7()
+        payloads.append(_payload(fact))
+        drafts[event_id] = Envelope(
+            id=event_id,
+            type=fact.TYPE,
+            source=source,
+            time=now.astimezone(UTC),
+            subject=fact.partition_key(),
+            dataschema=schema_uri(fact.TYPE),
+            sequence=0,
+            traceparent=trace.traceparent,
+            correlation_id=trace.correlation_id or str(event_id),
+            causation_id=trace.causation_id,
+        )
+    keys = [envelope.subject for envelope in drafts.values()]
+    rows = await tx.fetch(
+        _APPEND,
+        source,
+        [shard_of(key) for key in keys],
+        keys,
+        [topic_of(envelope.type).value for envelope in drafts.values()],
+        list(drafts),
+        [envelope.type for envelope in drafts.values()],
+        [encode_headers(_without_sequence(envelope)) for envelope in drafts.values()],
+        payloads,
+        now,
+    )
+    sequences: dict[UUID, int] = {row["event_id"]: row["sequence"] for row in rows}
+    return [draft.model_copy(update={"sequence": sequences[event_id]}) for event_id, draft in drafts.items()]
+
+
+async def append_record(
+    tx: Connection,
+    *,
+    topic: str,
+    record_key: bytes | None,
+    headers: RawHeaders,
+    value: bytes | None,
+    event_id: UUID,
+    kind: str,
+    now: datetime,
+) -> None:
+    """Publish a record byte for byte (a dead letter, a redriven one): nothing is numbered and nothing is parsed."""
+    key = "" if record_key is None else record_key.decode("utf-8", "backslashreplace").replace("\x00", "\\x00")
+    await tx.execute(
+        _APPEND_RECORD, shard_of(key), key, topic, event_id, kind, record_key, encode_headers(headers), value, now
+    )
+
+
+async def list_parked(tx: Connection) -> list[Parked]:
+    """Every key that waits, the longest first."""
+    return [Parked(**dict(row)) for row in await tx.fetch(_PARKED)]
+
+
+async def unpark(tx: Connection, *, topic: str, key: str) -> None:
+    """Let the relay try a parked key again, once its cause is mended."""
+    if await tx.fetchval(_UNPARK, topic, key) is None:
+        raise NotFound(kind="parked key")
+
+
+def shard_of(key: str) -> int:
+    """The shard of a key: stable across processes and releases."""
+    return crc32(key.encode()) % SHARDS
+
+
+def encode_headers(headers: Iterable[tuple[str, bytes | None]]) -> str:
+    """Headers as JSON `[[name, base64 or null], …]`: a value may be any bytes, or none."""
+    pairs = [[name, None if value is None else b64encode(value).decode("ascii")] for name, value in headers]
+    return json.dumps(pairs, separators=(",", ":"))
+
+
+def decode_headers(text: str) -> list[tuple[str, bytes | None]]:
+    """What `encode_headers` wrote."""
+    pairs: list[list[Any]] = json.loads(text)
+    return [(name, None if value is None else b64decode(value)) for name, value in pairs]
+
+
+def _payload(fact: Fact) -> bytes:
+    payload = fact.model_dump_json(by_alias=True).encode()
+    if len(payload) > FACT_BYTES_MAX:
+        # Refused here, where the caller can still do something, and not when the broker refuses it.
+        raise FactTooLarge(type=fact.TYPE, bytes=len(payload), bytes_max=FACT_BYTES_MAX)
+    return payload
+
+
+def _without_sequence(envelope: Envelope) -> RawHeaders:
+    return [pair for pair in envelope.to_headers() if pair[0] != "ce_sequence"]
