@@ -8,7 +8,7 @@ from contracts.events.eligibility import Eligibility, Finding
 from contracts.ids import DeterminationId, PersonId
 from contracts.plan import CasePlan
 from contracts.steps.base import Queue, Step, StepInput, StepOutput, StepPace
-from contracts.texts import Code, Instant, Sealed, Slug
+from contracts.texts import Actor, Code, Instant, Sealed, Slug
 
 
 class Determine(StepInput):
@@ -25,6 +25,8 @@ class Determine(StepInput):
     """Pinned by the first determination of a case."""
     sealed_declaration: Sealed
     sealed_evidence: Annotated[list[Sealed], Field(max_length=50)] = []
+    appeal_upheld_by: Actor | None = None
+    """Staff who upheld the appeal: the findings are recorded as they are, but the person is eligible by that decision."""
 
 
 class Determination(StepOutput):

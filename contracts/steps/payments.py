@@ -25,6 +25,8 @@ class HoldFunds(StepInput):
     amount_cents: PositiveCents
     hold_seconds: Annotated[int, Field(ge=1, le=63_300_000)]
     """How long the hold lasts unless it is encumbered, on the database clock."""
+    hold_number: AttemptNumber = 1
+    """Counts the case's holds: 2 and on only after the one before expired or was released."""
 
 
 class HoldStatus(StrEnum):
@@ -48,6 +50,8 @@ class EncumberFunds(StepInput):
 
     enrollment_id: EnrollmentId
     price_cents: PositiveCents
+    hold_number: AttemptNumber = 1
+    """Which of the case's holds it turns into the encumbrance."""
 
 
 class EncumbranceStatus(StrEnum):
