@@ -1,0 +1,196 @@
+"""Facts of applications: request, enrollment, exam, credential, claim, end."""
+
+# pyright: strict
+from typing import Any
+
+from contracts.events import applications as app
+from contracts.journey import Stage
+from contracts.money import dollars
+from services.applications.case import Entry, Lead, microseconds, place, reason
+from services.applications.entries.book import tells
+
+
+@tells(app.ApplicationSubmitted)
+def _(fact: app.ApplicationSubmitted, sequence: int) -> Entry:
+    return Entry(
+        text="The application was received.",
+        place=place(10),
+        stage=Stage.ELIGIBILITY,
+        lead=Lead(next_party="program", next_text="The program decides eligibility."),
+    )
+
+
+@tells(app.DocumentReceived)
+def _(fact: app.DocumentReceived, sequence: int) -> Entry:
+    return Entry(text=f"Evidence was received: {fact.kind.replace('_', ' ')}.")
+
+
+def _asked(respond_by: Any) -> Lead:
+    return Lead(due_at=respond_by, next_party="college", next_text="The college answers the request for a place.")
+
+
+@tells(app.EnrollmentRequested)
+def _(fact: app.EnrollmentRequested, sequence: int) -> Entry:
+    return Entry(
+        text="The college was asked for a place.",
+        place=place(40),
+        stage=Stage.ENROLLMENT,
+        lead=_asked(fact.respond_by),
+    )
+
+
+@tells(app.EnrollmentReminded)
+def _(fact: app.EnrollmentReminded, sequence: int) -> Entry:
+    return Entry(
+        text=f"The college was reminded{' and staff were asked' if fact.escalated else ''}.",
+        place=place(40, fact.reminder_number),
+        stage=Stage.ENROLLMENT,
+        lead=_asked(fact.respond_by),
+    )
+
+
+@tells(app.EnrollmentWaitlisted)
+def _(fact: app.EnrollmentWaitlisted, sequence: int) -> Entry:
+    return Entry(
+        text="The college has no place now and keeps the person on its own waiting list.",
+        place=place(41),
+        stage=Stage.ENROLLMENT,
+        lead=Lead(next_party="college", next_text="The college offers a place when it has one."),
+    )
+
+
+@tells(app.EnrollmentAccepted)
+def _(fact: app.EnrollmentAccepted, sequence: int) -> Entry:
+    return Entry(
+        text=f"The college enrolled the person at a price of {dollars(fact.price_cents)}.",
+        place=place(42),
+        stage=Stage.LEARNING,
+        lead=Lead(next_party="college", next_text="The course begins."),
+    )
+
+
+@tells(app.EnrollmentRefused)
+def _(fact: app.EnrollmentRefused, sequence: int) -> Entry:
+    why = [reason(code) for code in fact.reasons]
+    return Entry(
+        text="The college did not take the person.",
+        reasons=why,
+        place=place(42),
+        stage=Stage.ENROLLMENT,
+        lead=Lead(reasons=why, next_party="program", next_text="The program closes the case."),
+    )
+
+
+@tells(app.EnrollmentStarted)
+def _(fact: app.EnrollmentStarted, sequence: int) -> Entry:
+    return Entry(
+        text="The person began the course.",
+        place=place(50),
+        stage=Stage.LEARNING,
+        lead=Lead(next_party="person", next_text="The person completes the course; an issuer attests it."),
+    )
+
+
+@tells(app.MilestoneReached)
+def _(fact: app.MilestoneReached, sequence: int) -> Entry:
+    return Entry(text=f"Milestone reached: {fact.milestone.replace('_', ' ')}.")
+
+
+@tells(app.EnrollmentWithdrawn)
+def _(fact: app.EnrollmentWithdrawn, sequence: int) -> Entry:
+    why = [reason(fact.reason)]
+    return Entry(
+        text="The person left the course.",
+        reasons=why,
+        place=place(55),
+        stage=Stage.LEARNING,
+        lead=Lead(reasons=why, next_party="program", next_text="The program closes the case."),
+    )
+
+
+@tells(app.CompletionAttested)
+def _(fact: app.CompletionAttested, sequence: int) -> Entry:
+    return Entry(
+        text="A registered issuer attested completion.",
+        place=place(60),
+        stage=Stage.CREDENTIAL,
+        lead=Lead(next_party="program", next_text="The program goes on to the exam, or records the credential."),
+    )
+
+
+@tells(app.ExamRegistered)
+def _(fact: app.ExamRegistered, sequence: int) -> Entry:
+    return Entry(
+        text=f"The person is registered for exam attempt {fact.attempt_number}.",
+        place=place(70, 3 * fact.attempt_number + 1),
+        stage=Stage.EXAM,
+        lead=Lead(next_party="person", next_text="The person takes the exam."),
+    )
+
+
+@tells(app.ExamResulted)
+def _(fact: app.ExamResulted, sequence: int) -> Entry:
+    passed = fact.result is app.ExamResult.PASSED
+    why = [] if passed else [reason(f"exam_{fact.result.value}")]
+    return Entry(
+        text=f"Exam attempt {fact.attempt_number}: {fact.result.value.replace('_', ' ')}.",
+        reasons=why,
+        place=place(70, 3 * fact.attempt_number + 2),
+        stage=Stage.CREDENTIAL if passed else Stage.EXAM,
+        lead=Lead(
+            reasons=why,
+            next_party="program",
+            next_text="The program records the credential." if passed else "The retake rule decides what comes next.",
+        ),
+    )
+
+
+@tells(app.CredentialRecorded)
+def _(fact: app.CredentialRecorded, sequence: int) -> Entry:
+    return Entry(
+        text="The credential is on record.",
+        place=place(80),
+        stage=Stage.CLAIM,
+        lead=Lead(next_party="provider", next_text="The provider claims reimbursement."),
+    )
+
+
+@tells(app.ClaimSubmitted)
+def _(fact: app.ClaimSubmitted, sequence: int) -> Entry:
+    return Entry(
+        text="The provider claimed reimbursement.",
+        place=place(90, microseconds(fact.submitted_at)),
+        stage=Stage.CLAIM,
+        lead=Lead(next_party="program", next_text="The claim is matched against award, enrollment and credential."),
+    )
+
+
+@tells(app.ApplicationWithdrawn)
+def _(fact: app.ApplicationWithdrawn, sequence: int) -> Entry:
+    why = [reason(fact.reason)]
+    return Entry(
+        text="The person withdrew the application.",
+        reasons=why,
+        place=place(110),
+        lead=Lead(reasons=why, next_party="program", next_text="The program returns unused money and closes the case."),
+    )
+
+
+@tells(app.StaffActRecorded)
+def _(fact: app.StaffActRecorded, sequence: int) -> Entry:
+    on_hold = {app.StaffAct.HELD: True, app.StaffAct.RESUMED: False}.get(fact.act)
+    return Entry(text=f"Program staff: {fact.act.value}.", reasons=[reason(fact.reason)], on_hold=on_hold)
+
+
+@tells(app.ApplicationClosed)
+def _(fact: app.ApplicationClosed, sequence: int) -> Entry:
+    why = [reason(code) for code in fact.reasons]
+    return Entry(
+        text=f"The case ended: {fact.outcome.replace('_', ' ')}.",
+        reasons=why,
+        place=place(120),
+        stage=Stage.CLOSED,
+        lead=Lead(reasons=why, next_party="nobody", next_text="Nothing more will happen."),
+        outcome=fact.outcome,
+        closed_at=fact.closed_at,
+    )
