@@ -3,17 +3,22 @@
 import asyncio
 import ctypes
 import os
+import pwd
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
+from cairn.stack.faults import UnitFailed
+
 _PR_SET_PDEATHSIG = 1
 LEFTOVER_SECONDS_MAX = 20.0
+TAIL_BYTES = 4000
+TAIL_LINES = 15
 
 
 @dataclass(frozen=True)
@@ -65,16 +70,36 @@ async def spawn(launch: Launch, log: Path) -> asyncio.subprocess.Process:
             cwd=launch.cwd,
             start_new_session=True,
             preexec_fn=_tied_to_parent(launch.orphan_signal),
-            **_identity(launch.user),
+            user=launch.user,
+            group=_group_of(launch.user),
+            extra_groups=[] if launch.user else None,
         )
 
 
-def _identity(user: str | None) -> dict[str, object]:
-    if user is None:
-        return {}
-    import pwd
+def _group_of(user: str | None) -> int | None:
+    return pwd.getpwnam(user).pw_gid if user else None
 
-    return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
+
+async def run_to_end(name: str, launch: Launch, log: Path, *, seconds_max: float) -> None:
+    """Run something that ends by itself; `UnitFailed` where it does not end well."""
+    log.unlink(missing_ok=True)
+    process = await spawn(launch, log)
+    try:
+        code = await asyncio.wait_for(process.wait(), seconds_max)
+    except BaseException:
+        kill_group(process.pid)
+        raise
+    if code != 0:
+        raise UnitFailed(name, f"ended with code {code}", log, tail_of(log))
+
+
+def tail_of(log: Path) -> str:
+    """The last lines of a log, indented."""
+    try:
+        text = log.read_bytes()[-TAIL_BYTES:].decode(errors="replace")
+    except FileNotFoundError:
+        return ""
+    return "\n".join(f"  {line}" for line in text.splitlines()[-TAIL_LINES:])
 
 
 async def stop(process: asyncio.subprocess.Process, launch: Launch) -> None:
@@ -103,12 +128,12 @@ def started_at(pid: int) -> float | None:
         return None
 
 
-def end_leftovers(known: Mapping[str, Sequence[float]]) -> None:
-    """End processes that an earlier stack left behind: `{name: (pid, started_at)}`. A reused pid is left alone."""
+def end_leftovers(known: Iterable[tuple[int, float]]) -> None:
+    """End processes that an earlier stack left behind: `(pid, started_at)`. A reused pid is left alone."""
     living: list[psutil.Process] = []
-    for pid, began in known.values():
+    for pid, began in known:
         with suppress(psutil.NoSuchProcess):
-            process = psutil.Process(int(pid))
+            process = psutil.Process(pid)
             if abs(process.create_time() - began) < 0.05:
                 process.send_signal(signal.SIGQUIT if process.name() == "postgres" else signal.SIGKILL)
                 living.append(process)

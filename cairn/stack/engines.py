@@ -21,9 +21,7 @@ def kafka_of(home: Home, ports: Mapping[str, int]) -> Kafka:
 
 
 def temporal_of(home: Home, ports: Mapping[str, int]) -> Temporal:
-    return Temporal(
-        home, ports["temporal"], ports["temporal_ui"], ports["temporal_http"], ports["temporal_metrics"]
-    )
+    return Temporal(home, ports["temporal"], ports["temporal_ui"], ports["temporal_http"], ports["temporal_metrics"])
 
 
 def engines_of(home: Home, ports: Mapping[str, int], *, durable: bool = True) -> dict[str, Runnable]:

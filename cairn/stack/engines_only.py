@@ -22,7 +22,7 @@ from cairn.stack.supervisor import Supervisor, stop_signals
 async def host(home: Home, names: list[str], *, durable: bool, while_held: Path | None, erase: bool) -> None:
     """Run these engines until a stop signal, or until nobody holds `while_held` any more."""
     with stop_signals() as asked:
-        async with Supervisor(home) as stack:
+        async with Supervisor(home, erase_at_end=erase) as stack:
             make_secrets(home)
             engines = engines_of(home, stack.ports, durable=durable)
             await stack.start([engines[name] for name in names])
@@ -30,8 +30,6 @@ async def host(home: Home, names: list[str], *, durable: bool, while_held: Path 
             if while_held is not None:
                 _when_let_go(while_held, asked)
             await asked.wait()
-        if erase:
-            home.erase()
 
 
 def _when_let_go(file: Path, asked: asyncio.Event) -> None:
@@ -58,9 +56,7 @@ def main() -> NoReturn:
     try:
         names = [name for name in ENGINES if name in given.engines.split(",")]
         home = Home(given.home.absolute())
-        asyncio.run(
-            host(home, names, durable=not given.volatile, while_held=given.while_held, erase=given.erase)
-        )
+        asyncio.run(host(home, names, durable=not given.volatile, while_held=given.while_held, erase=given.erase))
     except Fault as fault:
         print(fault, file=sys.stderr)
         code = fault.exit_code

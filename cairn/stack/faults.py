@@ -40,8 +40,8 @@ class DiskFull(EnvironmentFault):
 
     def __init__(self, path: Path, free_bytes: int, needed_bytes: int) -> None:
         super().__init__(
-            f"The disk that holds {path} has {free_bytes >> 20} MiB free; the local stack needs {needed_bytes >> 20} MiB. "
-            "Free some space, or point CAIRN_HOME at another disk."
+            f"The disk that holds {path} has {free_bytes >> 20} MiB free; "
+            f"the local stack needs {needed_bytes >> 20} MiB. Free some space, or point CAIRN_HOME at another disk."
         )
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cairn.stack import jars
-from cairn.stack.child import Launch
-from cairn.stack.faults import EngineMissing, UnitFailed
+from cairn.stack.child import Launch, run_to_end
+from cairn.stack.faults import EngineMissing
 from cairn.stack.layout import Home, write_atomically
 
 FORMAT_SECONDS_MAX = 120
@@ -78,12 +78,8 @@ class Kafka:
             return
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         argv = [*self._java(), "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._config)]
-        log = self.home.log("kafka-format")
-        with log.open("wb") as output:
-            process = await asyncio.create_subprocess_exec(*argv, stdout=output, stderr=output, cwd=self._folder)
-            code = await asyncio.wait_for(process.wait(), FORMAT_SECONDS_MAX)
-        if code != 0:
-            raise UnitFailed("kafka-format", f"ended with code {code}", log, log.read_text(errors="replace")[-2000:])
+        launch = Launch(argv, dict(os.environ), cwd=self._folder)
+        await run_to_end("kafka-format", launch, self.home.log("kafka-format"), seconds_max=FORMAT_SECONDS_MAX)
 
     def launch(self) -> Launch:
         argv = [*self._java(), "kafka.Kafka", str(self._config)]

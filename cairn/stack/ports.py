@@ -54,7 +54,7 @@ def ports_of(home: Home) -> dict[str, int]:
         known = {}
     if set(NAMES) <= set(known):
         return known
-    chosen = dict(zip(NAMES, _free_block(), strict=False))
+    chosen: dict[str, int] = dict(zip(NAMES, _free_block(), strict=False))
     write_atomically(file, json.dumps(chosen, indent=1).encode())
     return chosen
 

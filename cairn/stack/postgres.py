@@ -1,6 +1,5 @@
 """PostgreSQL from a wheel: own cluster, SCRAM passwords, loopback only, never as root."""
 
-import asyncio
 import importlib.metadata
 import importlib.util
 import os
@@ -12,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cairn.stack.child import Launch
-from cairn.stack.faults import EngineMissing, UnitFailed
+from cairn.stack.child import Launch, run_to_end
+from cairn.stack.faults import EngineMissing
 from cairn.stack.layout import Home
 from cairn.stack.secrets import password_of
 
@@ -86,20 +85,8 @@ class Postgres:
             "--locale=C.UTF-8",
             *(() if self.durable else ("--no-sync",)),
         ]
-        log = self.home.log("initdb")
-        with log.open("wb") as output:
-            process = await asyncio.create_subprocess_exec(
-                *argv,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env=self._environment(),
-                cwd=self.home.nobody_folder,
-                **({"user": self.user, "group": pwd.getpwnam(self.user).pw_gid, "extra_groups": []} if self.user else {}),
-            )
-            code = await asyncio.wait_for(process.wait(), INITDB_SECONDS_MAX)
-        if code != 0:
-            raise UnitFailed("initdb", f"ended with code {code}", log, log.read_text(errors="replace")[-2000:])
+        launch = Launch(argv, self._environment(), cwd=self.home.nobody_folder, user=self.user)
+        await run_to_end("initdb", launch, self.home.log("initdb"), seconds_max=INITDB_SECONDS_MAX)
 
     def launch(self) -> Launch:
         settings = {

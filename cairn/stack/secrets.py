@@ -14,10 +14,13 @@ ROLES = (
 )
 KEYS = ("kek", "mac", "payload", "cursor", "webhook", "exam_codes")
 KEY_BYTES = 32
+# Its presence tells every process that these secrets are not for production.
+MARKER = "local-stack"
 
 
 def make_secrets(home: Home) -> None:
     """Make what is missing; what exists stays, for the data is encrypted under it."""
+    (home.secrets / MARKER).touch(mode=0o600)
     for role in ROLES:
         _make(home, f"pg_{role}.password", secrets.token_urlsafe(24))
     for key in KEYS:

@@ -18,12 +18,20 @@ from cairn.stack.unit import Unit
 class Supervisor:
     """Holds the home while it lives: `async with Supervisor(home) as stack: await stack.start([...])`."""
 
-    def __init__(self, home: Home, *, fresh: bool = False, on_change: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        home: Home,
+        *,
+        fresh: bool = False,
+        erase_at_end: bool = False,
+        on_change: Callable[[], None] | None = None,
+    ) -> None:
         self.home = home
         self.status = "starting"
         self.ports: dict[str, int] = {}
         self.units: list[Unit] = []
         self._fresh = fresh
+        self._erase_at_end = erase_at_end
         self._on_change = on_change
         self._started_at = time.time()
         self._hold = home.held()
@@ -48,11 +56,13 @@ class Supervisor:
         finally:
             self.status = "failed" if failed else "stopped"
             self._changed()
+            if self._erase_at_end:
+                self.home.erase()
             self._hold.__exit__(None, None, None)
 
     def _lay_out(self) -> None:
         earlier = self.home.read_state().get("units", {})
-        end_leftovers({name: (unit["pid"], unit["started_at"]) for name, unit in earlier.items() if unit.get("started_at")})
+        end_leftovers([(unit["pid"], unit["started_at"]) for unit in earlier.values() if unit.get("started_at")])
         if self._fresh:
             self.home.erase()
         self.home.make()

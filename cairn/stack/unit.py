@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from cairn.stack.child import Launch, spawn, started_at, stop
+from cairn.stack.child import Launch, spawn, started_at, stop, tail_of
 from cairn.stack.engine import Runnable
 from cairn.stack.faults import UnitFailed
 from cairn.stack.layout import Home
@@ -18,15 +18,12 @@ RESTART_WINDOW_SECONDS = 60.0
 BACKOFF_SECONDS_FIRST = 0.5
 POLL_SECONDS = 0.05
 CHECK_SECONDS_MAX = 10.0
-TAIL_BYTES = 2000
 
 
 class Unit:
     """`state` is one of stopped, starting, ready, restarting, failed, stopping."""
 
-    def __init__(
-        self, what: Runnable, home: Home, ports: Mapping[str, int], on_change: Callable[[], None]
-    ) -> None:
+    def __init__(self, what: Runnable, home: Home, ports: Mapping[str, int], on_change: Callable[[], None]) -> None:
         self.what = what
         self.state = "stopped"
         self.restarts = 0
@@ -87,7 +84,9 @@ class Unit:
         # What the stack that ran here a moment ago held may take that long to be let go.
         give_up = time.monotonic() + 5
         names = list(self.what.port_names)
-        while time.monotonic() < give_up and not all(is_free(self._ports[name]) for name in names):
+        while not all(is_free(self._ports[name]) for name in names):
+            if time.monotonic() > give_up:
+                break
             await asyncio.sleep(POLL_SECONDS)
         require_free(dict(self._ports), names)
 
@@ -149,7 +148,4 @@ class Unit:
 
     def _fault(self, reason: str) -> UnitFailed:
         log = self._home.log(self.name)
-        with suppress(FileNotFoundError):
-            tail = log.read_bytes()[-TAIL_BYTES:].decode(errors="replace")
-            return UnitFailed(self.name, reason, log, "\n".join(f"  {line}" for line in tail.splitlines()[-15:]))
-        return UnitFailed(self.name, reason, log, "")
+        return UnitFailed(self.name, reason, log, tail_of(log))
