@@ -26,9 +26,8 @@ _HOSTS = pytest.StashKey[EngineHosts]()
 def hosts_of(config: pytest.Config, base: Path) -> EngineHosts:
     """The session's engine hosts, the same folder for every xdist worker of one run."""
     if _HOSTS not in config.stash:
-        run = os.environ.get("PYTEST_XDIST_TESTRUNUID", "single")
         root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-        config.stash[_HOSTS] = EngineHosts(root / f"engines-{run}")
+        config.stash[_HOSTS] = EngineHosts(root / "engines")
     return config.stash[_HOSTS]
 
 
