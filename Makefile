@@ -53,6 +53,7 @@ docs: setup ## Regenerate docs/api from the code
 
 lock: setup ## Renew requirements.lock from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 --extra local --extra dev pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 --constraint requirements.lock pyproject.toml -o requirements-production.lock
 	@echo 'uv==0.13.9' | $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 - -o requirements-installer.lock
 
 clean: ## Remove everything that was built or run here

@@ -1,9 +1,9 @@
 """A college: receives Cairn's signed webhooks, answers enrollments, teaches, attests, claims. Public doors only.
 
 `python -m examples.college --config FILE`; the file is JSON:
-`{"api", "journal", "port", "providers": [{"provider_id", "api_key"}], "issuers": {id: {"kid", "jwk"}}, "plays": {email: {…}}}`.
-A play tells what this college does with one learner: `answer` (accept, refuse, silent), `until` (start: it stops there),
-`exams` (one result per attempt), `invoice` (how the invoice number begins).
+`{"api", "journal", "port", "providers": [{"provider_id", "api_key"}], "issuers": {id: {"kid", "jwk", "credentials"}},
+"plays": {email: {…}}}`. A play tells what this college does with one learner: `answer` (accept, refuse, silent),
+`until` (start: it stops there), `exams` (one result per attempt), `invoice` (how the invoice number begins).
 """
 
 import argparse
@@ -169,7 +169,7 @@ async def serve(config: dict[str, Any]) -> None:
     serving = asyncio.create_task(server.serve())
     for sign in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(sign, lambda: setattr(server, "should_exit", True))
-    while not server.started and not serving.done():
+    while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn offers no event for it
         await asyncio.sleep(0.01)
     for account in accounts:
         await account.register(f"http://127.0.0.1:{config['port']}/webhooks/{account.provider_id}")

@@ -1,4 +1,4 @@
-"""The rules of the house that a parser can see. Each check takes a tree and returns its faults, with what to do instead."""
+"""The rules of the house that a parser can see. Each check returns the faults of a tree, with what to do instead."""
 
 import ast
 import re
