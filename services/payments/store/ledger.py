@@ -1,0 +1,138 @@
+"""The journal and the balance rows: posting, reading, proving."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from kit.db import Connection
+from services.payments.ledger import STAGES, Code, Difference, Posted, Proof, Transfer
+
+# The posting function answers one row per transfer, in the order given.
+POST = """
+SELECT code, outcome FROM post(
+    $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+    $9::bigint[], $10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::bytea[]
+) ORDER BY place
+"""
+
+BALANCES = """
+SELECT id, book, level, appropriations, appropriated_cents, available_cents, held_cents, encumbered_cents, payable_cents,
+    in_transit_cents, disbursed_cents, lapsed_cents
+FROM balance WHERE id = ANY ($1::text[])
+"""
+
+PROGRAM_BALANCES = """
+SELECT id, book, level, appropriations, appropriated_cents, available_cents, held_cents, encumbered_cents, payable_cents,
+    in_transit_cents, disbursed_cents, lapsed_cents
+FROM balance
+WHERE level <> 'person' AND split_part(id, '/', 2) = $1
+ORDER BY lock_order, id
+"""
+
+# One statement, so that journal and balances are seen at one moment while others post.
+PROVE = """
+WITH moved AS (
+    SELECT s.id, m.account, sum(m.cents) AS cents
+    FROM transfer AS t
+    CROSS JOIN LATERAL (VALUES (t.line_id), (t.round_id), (t.award_id), (t.person_id)) AS s(id)
+    CROSS JOIN LATERAL (VALUES (t.debit, -t.amount_cents), (t.credit, t.amount_cents)) AS m(account, cents)
+    WHERE t.outcome = 'ok' AND s.id IS NOT NULL
+    GROUP BY s.id, m.account
+), kept AS (
+    SELECT b.id, k.account, k.cents
+    FROM balance AS b
+    CROSS JOIN LATERAL (VALUES
+        ('authority', -b.appropriated_cents), ('available', b.available_cents), ('held', b.held_cents),
+        ('encumbered', b.encumbered_cents), ('payable', b.payable_cents), ('in_transit', b.in_transit_cents),
+        ('disbursed', b.disbursed_cents), ('lapsed', b.lapsed_cents)
+    ) AS k(account, cents)
+), different AS (
+    SELECT coalesce(m.id, k.id) AS id, coalesce(m.account, k.account) AS account,
+        coalesce(m.cents, 0)::bigint AS journal_cents, coalesce(k.cents, 0)::bigint AS balance_cents
+    FROM moved AS m FULL JOIN kept AS k ON k.id = m.id AND k.account = m.account
+    WHERE coalesce(m.cents, 0) <> coalesce(k.cents, 0)
+), overdrawn AS (
+    SELECT p.id FROM transfer AS p
+    JOIN (
+        SELECT pending_id, sum(amount_cents) AS cents FROM transfer
+        WHERE outcome = 'ok' AND pending_id IS NOT NULL GROUP BY pending_id
+    ) AS m ON m.pending_id = p.id
+    WHERE p.outcome <> 'ok' OR m.cents > p.amount_cents
+)
+SELECT
+    (SELECT count(*) FROM transfer) AS entries,
+    (SELECT count(*) FROM balance) AS rows,
+    (SELECT coalesce(jsonb_agg(to_jsonb(d) ORDER BY d.id, d.account), '[]') FROM different AS d) AS differences,
+    ARRAY(SELECT id FROM overdrawn ORDER BY id) AS overdrawn
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """One balance row."""
+
+    id: str
+    book: str
+    level: str
+    appropriations: int
+    appropriated_cents: int
+    stages: Mapping[str, int]
+    """Cents by stage; their sum is `appropriated_cents`."""
+
+    @property
+    def available_cents(self) -> int:
+        return self.stages["available"]
+
+
+async def post(tx: Connection, transfers: Sequence[Transfer]) -> list[Posted]:
+    """Decide these transfers in this order; refusals are answers, and kept."""
+    if not transfers:
+        return []
+    rows = await tx.fetch(
+        POST,
+        [t.id for t in transfers],
+        [t.kind.value for t in transfers],
+        [t.pending_id for t in transfers],
+        [t.scope.book for t in transfers],
+        [t.scope.line for t in transfers],
+        [t.scope.round for t in transfers],
+        [t.scope.award for t in transfers],
+        [t.scope.person for t in transfers],
+        [t.amount_cents for t in transfers],
+        [t.reason for t in transfers],
+        [t.actor for t in transfers],
+        [t.workflow_id for t in transfers],
+        [t.occurred_at for t in transfers],
+        [t.fingerprint for t in transfers],
+    )
+    return [
+        Posted(transfer, Code(row["code"]), Code(row["outcome"]) if row["outcome"] else None)
+        for transfer, row in zip(transfers, rows, strict=True)
+    ]
+
+
+async def balances(tx: Connection, ids: Sequence[str]) -> dict[str, Balance]:
+    """The balance rows that exist among `ids`."""
+    return {row["id"]: _balance(dict(row)) for row in await tx.fetch(BALANCES, list(ids))}
+
+
+async def program_balances(tx: Connection, program_id: str) -> list[Balance]:
+    """Lines, rounds and awards of a program, widest first."""
+    return [_balance(dict(row)) for row in await tx.fetch(PROGRAM_BALANCES, program_id)]
+
+
+async def prove(tx: Connection) -> Proof:
+    """Refold the whole journal and compare every balance row."""
+    row = await tx.fetchrow(PROVE)
+    assert row is not None
+    differences = tuple(
+        Difference(d["id"], d["account"], d["journal_cents"], d["balance_cents"]) for d in row["differences"]
+    )
+    return Proof(row["entries"], row["rows"], differences, tuple(row["overdrawn"]))
+
+
+def _balance(row: Mapping[str, object]) -> Balance:
+    stages = {stage.value: int(str(row[f"{stage.value}_cents"])) for stage in STAGES}
+    return Balance(
+        str(row["id"]), str(row["book"]), str(row["level"]), int(str(row["appropriations"])),
+        int(str(row["appropriated_cents"])), stages,
+    )  # fmt: skip
