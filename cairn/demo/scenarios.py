@@ -1,0 +1,163 @@
+"""Who applies in the demo, what the outside parties do, and how each case has to end."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+ORDINARY = ("oh-imap", "r6")
+BRISK = ("oh-imap-brisk", "r6-brisk")
+LOW_INCOME = ("oh-imap-brisk", "low-income")
+ONE_SEAT = ("oh-imap-brisk", "one-seat")
+
+MILESTONES = ["week_1", "midpoint", "end"]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One application of the demo. `expected` is the outcome it must close with."""
+
+    name: str
+    title: str
+    program_id: str
+    round_id: str
+    provider_id: str
+    credential_id: str
+    expected: str
+    person: str
+    state: str = "OH"
+    language: str = "en"
+    declaration: dict[str, Any] = field(default_factory=dict[str, Any])
+    play: dict[str, Any] = field(default_factory=dict[str, Any])
+    """What the college does with this learner (`examples/college.py`)."""
+    document: dict[str, Any] | None = None
+    """Sent once the case asks for more information."""
+    withdraws_in: str | None = None
+    """The person gives up as soon as the case shows this stage."""
+    waits_for: str | None = None
+    """Applies only once the scenario of this name shows its `enrollment` stage or later."""
+    witness: str | None = None
+    """The stage this case must have passed through."""
+
+    @property
+    def email(self) -> str:
+        return f"{self.person}.{self.name}@learners.example"
+
+
+def _lorain(name: str, title: str, credential: str, expected: str = "reimbursed", **more: Any) -> Scenario:
+    program_id, round_id = more.pop("where", ORDINARY)
+    more.setdefault("play", {"milestones": MILESTONES})
+    more.setdefault("person", "robin")
+    return Scenario(name, title, program_id, round_id, "lorain-ccc", credential, expected, **more)
+
+
+def _cleveland(name: str, title: str, credential: str) -> Scenario:
+    return Scenario(name, title, *ORDINARY, "cleveland-state", credential, "reimbursed", person="ada", play={})
+
+
+INCOME_DOCUMENT = {
+    "kind": "tax_return",
+    "evidence": {"income": {"tax_year": 2025, "ohio_agi_cents": 1_890_000, "family_size": 3}},
+}
+
+SCENARIOS: tuple[Scenario, ...] = (
+    _lorain("cybersecurity", "Lorain: cybersecurity, with its exam", "lorain-cybersecurity"),
+    _lorain("coding", "Lorain: coding, notices in Spanish", "lorain-coding", language="es", person="lucia"),
+    _lorain("soldering", "Lorain: soldering", "lorain-soldering", person="sam"),
+    _cleveland("smart-operations", "Cleveland State: connected operations (1 of 3)", "csu-smart-operations"),
+    _cleveland("smart-analytics", "Cleveland State: data and analytics (2 of 3)", "csu-smart-analytics"),
+    _cleveland("smart-automation", "Cleveland State: automation (3 of 3)", "csu-smart-automation"),
+    Scenario(
+        "stackable",
+        "Baldwin Wallace: certificate that stacks into an MBA",
+        *ORDINARY,
+        "baldwin-wallace",
+        "bw-business-analytics",
+        "reimbursed",
+        person="bea",
+    ),
+    Scenario(
+        "association",
+        "Assessed by an association",
+        *ORDINARY,
+        "educator-learning-center",
+        "nea-family-engagement",
+        "reimbursed",
+        person="noor",
+    ),
+    _lorain(
+        "not-resident",
+        "Not an Ohio resident: refused, with reasons",
+        "lorain-coding",
+        "ineligible",
+        where=BRISK,
+        state="PA",
+        person="pat",
+        witness="appeal",
+    ),
+    _lorain(
+        "income-unknown",
+        "Income unknown: asked, sent, eligible",
+        "lorain-coding",
+        where=LOW_INCOME,
+        person="ivy",
+        document=INCOME_DOCUMENT,
+        witness="information",
+    ),
+    _lorain(
+        "seat-taken",
+        "Holds the only seat, then withdraws",
+        "lorain-soldering",
+        "withdrawn",
+        where=ONE_SEAT,
+        person="will",
+        play={"until": "start"},
+    ),
+    _lorain(
+        "waits-for-seat",
+        "Provider cap reached: waits, then served",
+        "lorain-soldering",
+        where=ONE_SEAT,
+        person="wendy",
+        waits_for="seat-taken",
+        witness="waiting_list",
+    ),
+    _lorain(
+        "college-refuses",
+        "The college refuses",
+        "lorain-production",
+        "enrollment_refused",
+        person="ref",
+        play={"answer": "refuse"},
+    ),
+    _lorain(
+        "exam-retake",
+        "Exam failed, passed on the retake",
+        "lorain-cybersecurity",
+        person="rhea",
+        play={"milestones": MILESTONES, "exams": ["failed", "passed"]},
+    ),
+    _lorain(
+        "college-silent",
+        "The college is silent: reminded, then lapsed",
+        "lorain-soldering",
+        "enrollment_lapsed",
+        where=BRISK,
+        person="silas",
+        play={"answer": "silent"},
+    ),
+    _lorain(
+        "payment-returned",
+        "Payment returned by the bank, repaired, paid",
+        "lorain-production",
+        person="paula",
+        play={"milestones": MILESTONES, "invoice": "RET"},
+    ),
+    _lorain(
+        "gives-up",
+        "Withdraws during learning",
+        "lorain-programming",
+        "withdrawn",
+        person="gil",
+        play={"until": "start"},
+        withdraws_in="learning",
+    ),
+)

@@ -1,0 +1,104 @@
+"""What the demo shows: each case moving through its stages, then where every cent is."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console, Group
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from contracts.journey import Stage
+from contracts.money import dollars
+
+PATH = (
+    Stage.ELIGIBILITY,
+    Stage.AWARD,
+    Stage.ENROLLMENT,
+    Stage.LEARNING,
+    Stage.EXAM,
+    Stage.CREDENTIAL,
+    Stage.CLAIM,
+    Stage.REIMBURSEMENT,
+    Stage.CLOSED,
+)
+BESIDE = {Stage.INFORMATION: Stage.ELIGIBILITY, Stage.APPEAL: Stage.ELIGIBILITY, Stage.WAITING_LIST: Stage.AWARD}
+MONEY_STAGES = ("available", "held", "encumbered", "payable", "in_transit", "disbursed", "lapsed")
+
+
+def path_of(stage: str, outcome: str | None) -> Text:
+    """`━━━●──────` with the stage's name; a closed case shows its outcome."""
+    if stage not in set(Stage):
+        return Text("·" * len(PATH) + " applying", style="dim")
+    here = PATH.index(BESIDE.get(Stage(stage), Stage(stage)))
+    text = Text("━" * here, style="green").append("●", style="bold").append("─" * (len(PATH) - 1 - here), style="dim")
+    return text.append(f" {(outcome or stage).replace('_', ' ')}")
+
+
+def cases_table(cases: Sequence[dict[str, Any]]) -> Table:
+    """One row a case: title, path, money, and whether it ended as it had to."""
+    table = Table(box=None, pad_edge=False, expand=False)
+    table.add_column("case", no_wrap=True)
+    table.add_column("path", no_wrap=True, min_width=32)
+    table.add_column("awarded", justify="right", no_wrap=True)
+    table.add_column("paid", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for case in cases:
+        done = case["outcome"] is not None
+        mark = (
+            Text("✓", style="green")
+            if done and case["ok"]
+            else Text("✗", style="red")
+            if done
+            else Text("…", style="dim")
+        )
+        table.add_row(
+            case["title"],
+            path_of(case["stage"], case["outcome"]),
+            dollars(case["awarded_cents"]) if case["awarded_cents"] else "",
+            dollars(case["paid_cents"]) if case["paid_cents"] else "",
+            mark,
+        )
+    return table
+
+
+def money_table(money: dict[str, int], appropriation_cents: int) -> Table:
+    """Where each cent is; the stages add up to the appropriation."""
+    table = Table(title="Where the money is", title_justify="left", box=None, pad_edge=False)
+    table.add_column("stage")
+    table.add_column("amount", justify="right")
+    for stage in MONEY_STAGES:
+        table.add_row(stage.replace("_", " "), dollars(money.get(stage, 0)))
+    total = sum(money.values())
+    table.add_section()
+    verdict = "= appropriation" if total == appropriation_cents else f"≠ appropriation {dollars(appropriation_cents)}"
+    table.add_row("total", f"{dollars(total)}", style="bold")
+    table.caption = verdict
+    table.caption_justify = "left"
+    return table
+
+
+def live_panel(cases: Sequence[dict[str, Any]], status: str) -> Panel:
+    """The live view."""
+    closed = sum(case["outcome"] is not None for case in cases)
+    return Panel(
+        cases_table(cases), title="Cairn", subtitle=f"{status} · {closed} of {len(cases)} closed", expand=False
+    )
+
+
+def show_end(console: Console, result: dict[str, Any], looks: Sequence[str]) -> None:
+    """The last screen: cases, money, refusals with reasons, and five things to look at."""
+    console.print(Panel(cases_table(result["cases"]), title="Cairn", expand=False))
+    for case in result["cases"]:
+        if case["reasons"]:
+            console.print(f"  {case['title']}: " + ", ".join(case["reasons"]), style="dim", highlight=False)
+    console.print()
+    console.print(money_table(result["money"], result["appropriation_cents"]))
+    console.print()
+    console.print(
+        Group(
+            Text("Five things to look at", style="bold"), *(Text(f"  {n}. {look}") for n, look in enumerate(looks, 1))
+        )
+    )
+    if not result["ok"]:
+        console.print("\nNot every case ended as its scenario says.", style="bold red")
