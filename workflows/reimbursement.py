@@ -1,0 +1,141 @@
+"""The provider's money, stages 7 and 8 of the journey: the claim is matched and approved, then paid until it settles.
+
+From the approved claim on the provider is owed the money: a withdrawal or a close by staff no longer stops it, and a
+deadline that passes calls staff but does not end the case.
+"""
+
+from collections.abc import Callable
+
+from temporalio import workflow
+
+from contracts.events.applications import ClaimSubmitted
+from contracts.events.payments import DisbursementRepaired, DisbursementSettled
+from contracts.ids import ClaimId
+from contracts.journey import Decision, Outcome, Stage, StartJourney
+from contracts.plan import CasePlan
+from contracts.steps.payments import PAY_CLAIM, REVIEW_CLAIM, ClaimReviewed, ClaimStatus, PayClaim, PaymentOrdered
+from workflows import deadlines, questions, requests
+from workflows.conduct import CaseEnds
+from workflows.deadlines import Deadline, Waited
+from workflows.staff import StaffUpdates
+
+CLAIMS_MAX = 20
+APPROVERS_MAX = 4
+PAYMENT_ATTEMPTS_MAX = 10
+
+
+class Reimbursement(StaffUpdates):
+    """A case whose credential is earned, up to the settled payment."""
+
+    plan: CasePlan
+    claim: ClaimSubmitted
+    earned_on: str
+
+    def __init__(self, start: StartJourney) -> None:
+        super().__init__(start)
+        self.encumbered_cents = 0
+        self.may_hold_money = False
+        self.claims_reviewed: set[ClaimId] = set()
+
+    # 7 Claim ---------------------------------------------------------------------------------------------------------
+
+    async def settle_claim(self) -> None:
+        """Wait for the provider's claim and have it matched, until one is approved or refused."""
+        due = await self.enter_until(Stage.CLAIM, self.plan.deadlines.claim, "provider: claim reimbursement")
+        for _ in range(CLAIMS_MAX):
+            await self.wait(lambda: self.known.claim_beside(self.claims_reviewed) is not None, due)
+            claim = self.known.claim_beside(self.claims_reviewed)
+            # The provider did not claim in time.
+            if claim is None:
+                raise CaseEnds(Outcome.CLAIM_LAPSED, "not_claimed_in_time")
+            self.claim = claim
+            self.claims_reviewed.add(claim.claim_id)
+            reviewed = await self.review_claim(due)
+            self.note(f"claim {claim.claim_id}: {reviewed.status}")
+            if reviewed.status is ClaimStatus.APPROVED:
+                return
+            # The claim is refused for reasons the provider cannot mend, or by staff.
+            if reviewed.status is ClaimStatus.REFUSED:
+                raise CaseEnds(Outcome.CLAIM_REFUSED, *(check.reason for check in reviewed.checks if not check.passed))
+        # Every claim came back with defects.
+        raise CaseEnds(Outcome.CLAIM_LAPSED, "too_many_claims")
+
+    async def review_claim(self, due: Deadline) -> ClaimReviewed:
+        """Match the claim; what rules alone may not approve goes to staff, to as many of them as the amount takes."""
+        self.approved_by.clear()
+        reviewed = await self.match_claim(due)
+        while reviewed.status is ClaimStatus.REFERRED and len(self.approved_by) < APPROVERS_MAX:
+            last = deadlines.after(workflow.now(), self.plan.deadlines.claim_review, "staff: decide the claim")
+            decision = await self.ask(questions.CLAIM_REVIEW, last)
+            if decision is None:
+                # The provider has earned the money: a claim does not lapse because staff were late.
+                self.note("the claim's review is overdue")
+                last = deadlines.after(workflow.now(), deadlines.OVERDUE, "staff: decide the claim (overdue)")
+                decision = await self.ask(questions.CLAIM_REVIEW, last)
+            # Nobody decided for more than two years.
+            if decision is None or self.answer is None:
+                raise CaseEnds(Outcome.CLAIM_REFUSED, "never_reviewed")
+            if decision is Decision.REFUSE:
+                return await self.match_claim(due, refused_by=self.answer.actor)
+            self.approved_by.append(self.answer.actor)
+            reviewed = await self.match_claim(due)
+        return reviewed
+
+    async def match_claim(self, due: Deadline, *, refused_by: str | None = None) -> ClaimReviewed:
+        """Match the claim against award, enrollment, credential, price and window, once."""
+        request = requests.review(
+            self.submitted,
+            self.plan,
+            self.claim,
+            earned_on=self.earned_on,
+            due_at=due.due_at,
+            approved_by=self.approved_by,
+            refused_by=refused_by,
+        )
+        # A close by staff arriving while the claim is matched would give back money that is about to be owed.
+        self.matching_claim = True
+        reviewed = await self.do(REVIEW_CLAIM, request)
+        self.matching_claim = False
+        if reviewed.status is ClaimStatus.APPROVED:
+            self.paying = True
+            self.amount_cents = reviewed.approved_cents
+            self.may_hold_money = self.encumbered_cents > reviewed.approved_cents
+        return reviewed
+
+    # 8 Reimbursement -------------------------------------------------------------------------------------------------
+
+    async def reimburse_provider(self) -> None:
+        """Pay the claim until a payment settles; one that came back is repaired and paid again."""
+        due = await self.enter_until(Stage.REIMBURSEMENT, self.plan.deadlines.payment, "finance: payment settled")
+        for attempt in range(1, PAYMENT_ATTEMPTS_MAX + 1):
+            request = PayClaim(application_id=self.id, claim_id=self.claim.claim_id, attempt_number=attempt)
+            ordered = await self.do(PAY_CLAIM, request)
+            if await self.is_settled(ordered, due):
+                return
+        last = deadlines.after(workflow.now(), deadlines.OVERDUE, "staff: the payment keeps coming back")
+        await self.ask(questions.PAYMENT_RETURNED, last)
+        # The payment came back as often as it may be tried, and staff gave it up.
+        raise CaseEnds(Outcome.CLOSED_BY_STAFF, "payment_returned")
+
+    async def is_settled(self, ordered: PaymentOrdered, due: Deadline) -> bool:
+        """Wait for the bank's word on one payment: True once settled, False once it may be paid again."""
+        payment = ordered.disbursement_id
+        await self.wait_for_money(lambda: self.known.payment(payment) is not None, due)
+        if not isinstance(self.known.payment(payment), DisbursementSettled | DisbursementRepaired):
+            self.call_staff("the payment came back: what made it come back has to be mended")
+            await self.wait_for_money(
+                lambda: isinstance(self.known.payment(payment), DisbursementSettled | DisbursementRepaired), due
+            )
+        self.needs_staff = False
+        self.show()
+        return isinstance(self.known.payment(payment), DisbursementSettled)
+
+    async def wait_for_money(self, met: Callable[[], bool], due: Deadline) -> None:
+        """Wait past the deadline too: the money is on its way, so the case stays open and staff are told."""
+        if await self.wait(met, due) is not Waited.DUE:
+            return
+        self.call_staff("the payment is overdue")
+        due.extend(workflow.now() + deadlines.OVERDUE)
+        # Two years after it was due there is nothing left to wait for.
+        if await self.wait(met, due) is Waited.DUE:
+            raise CaseEnds(Outcome.CLOSED_BY_STAFF, "payment_never_settled")

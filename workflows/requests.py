@@ -1,0 +1,121 @@
+"""What each step is asked, put together from the case: the same case state always gives the same request."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from contracts.events.applications import ApplicationSubmitted, ClaimSubmitted, CompletionAttested
+from contracts.ids import EnrollmentId
+from contracts.plan import CasePlan, ExamPolicy
+from contracts.steps.applications import RecordCredential, RequestEnrollment
+from contracts.steps.eligibility import Determine
+from contracts.steps.payments import HoldFunds, IssueExamVoucher, ReviewClaim
+from contracts.texts import Sealed
+
+
+def determination(
+    asked: ApplicationSubmitted,
+    *,
+    number: int,
+    pack_version: str | None,
+    evidence: list[Sealed],
+    upheld_by: str | None,
+) -> Determine:
+    """Decide on everything the person declared and sent in so far."""
+    return Determine(
+        application_id=asked.application_id,
+        person_id=asked.person_id,
+        program_id=asked.program_id,
+        round_id=asked.round_id,
+        provider_id=asked.provider_id,
+        credential_id=asked.credential_id,
+        submitted_at=asked.submitted_at,
+        determination_number=number,
+        pack_version=pack_version,
+        sealed_declaration=asked.sealed_declaration,
+        sealed_evidence=evidence,
+        appeal_upheld_by=upheld_by,
+    )
+
+
+def hold(asked: ApplicationSubmitted, plan: CasePlan, *, number: int) -> HoldFunds:
+    """Set the award aside."""
+    return HoldFunds(
+        application_id=asked.application_id,
+        person_id=asked.person_id,
+        program_id=asked.program_id,
+        round_id=asked.round_id,
+        provider_id=asked.provider_id,
+        credential_id=asked.credential_id,
+        amount_cents=plan.award_cents,
+        hold_seconds=max(1, int(plan.deadlines.hold.total_seconds())),
+        hold_number=number,
+    )
+
+
+def enrollment(asked: ApplicationSubmitted, plan: CasePlan, *, respond_by: datetime) -> RequestEnrollment:
+    """Ask the college for a seat."""
+    return RequestEnrollment(
+        application_id=asked.application_id,
+        person_id=asked.person_id,
+        provider_id=asked.provider_id,
+        credential_id=asked.credential_id,
+        course_run_id=asked.course_run_id,
+        award_cents=plan.award_cents,
+        respond_by=respond_by,
+    )
+
+
+def exam_voucher(asked: ApplicationSubmitted, policy: ExamPolicy, *, attempt: int) -> IssueExamVoucher:
+    """Allocate an exam voucher for one attempt."""
+    return IssueExamVoucher(
+        application_id=asked.application_id,
+        person_id=asked.person_id,
+        exam_id=policy.exam_id,
+        attempt_number=attempt,
+        usable_seconds=int(policy.usable_for.total_seconds()),
+    )
+
+
+def credential(
+    asked: ApplicationSubmitted, *, enrollment_id: EnrollmentId, completion: CompletionAttested, earned_on: str
+) -> RecordCredential:
+    """Put the credential on record, on the strength of the attestation."""
+    return RecordCredential(
+        application_id=asked.application_id,
+        person_id=asked.person_id,
+        provider_id=asked.provider_id,
+        credential_id=asked.credential_id,
+        enrollment_id=enrollment_id,
+        attestation_id=completion.attestation_id,
+        earned_on=earned_on,
+    )
+
+
+def review(
+    asked: ApplicationSubmitted,
+    plan: CasePlan,
+    claim: ClaimSubmitted,
+    *,
+    earned_on: str,
+    due_at: datetime,
+    approved_by: Sequence[str],
+    refused_by: str | None,
+) -> ReviewClaim:
+    """Match a claim against award, enrollment, credential, price and window."""
+    return ReviewClaim(
+        application_id=asked.application_id,
+        claim_id=claim.claim_id,
+        enrollment_id=claim.enrollment_id,
+        provider_id=claim.provider_id,
+        credential_id=asked.credential_id,
+        invoice_number=claim.invoice_number,
+        invoice_on=claim.invoice_on,
+        amount_cents=claim.amount_cents,
+        participant_charged_cents=claim.participant_charged_cents,
+        credential_earned_on=earned_on,
+        claim_due_at=due_at,
+        submitted_at=claim.submitted_at,
+        auto_approve_max_cents=plan.claim_auto_approve_max_cents,
+        approved_by=list(approved_by),
+        refused_by=refused_by,
+    )
