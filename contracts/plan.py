@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from contracts.money import Cents, PositiveCents
+from contracts.money import Cents
 from contracts.texts import Code, Slug
 
 WAIT_MAX = timedelta(days=732)
@@ -89,13 +89,16 @@ class Milestone(_Part):
 
 
 class CasePlan(_Part):
-    """The plan of one case. `award_cents` is what is held: the sum of unfunded cost lines, at most the cap."""
+    """The plan of one case. `award_cents` is what is held: the sum of unfunded cost lines, at most the cap.
+
+    Zero, and no cost line, where the case is not eligible.
+    """
 
     program_id: Slug
     round_id: Slug
     pack_version: Annotated[str, Field(pattern=r"^[0-9a-f]{12,64}$")]
-    award_cents: PositiveCents
-    cost_lines: Annotated[list[CostLine], Field(min_length=1, max_length=8)]
+    award_cents: Cents
+    cost_lines: Annotated[list[CostLine], Field(max_length=8)]
     deadlines: Deadlines
     exam: ExamPolicy | None = None
     milestones: Annotated[list[Milestone], Field(max_length=32)] = []

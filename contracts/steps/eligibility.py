@@ -19,6 +19,7 @@ class Determine(StepInput):
     round_id: Slug
     provider_id: Slug
     credential_id: Slug
+    course_run_id: Slug | None = None
     submitted_at: Instant
     determination_number: Annotated[int, Field(ge=1, le=50)]
     pack_version: str | None = None
@@ -26,7 +27,7 @@ class Determine(StepInput):
     sealed_declaration: Sealed
     sealed_evidence: Annotated[list[Sealed], Field(max_length=50)] = []
     appeal_upheld_by: Actor | None = None
-    """Staff who upheld the appeal: the findings are recorded as they are, but the person is eligible by that decision."""
+    """Staff who upheld the appeal: the findings stay on record, but the person is eligible by that decision."""
 
 
 class Determination(StepOutput):
