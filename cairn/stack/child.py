@@ -57,6 +57,12 @@ def _tied_to_parent(signum: int) -> Callable[[], None]:
     return tie
 
 
+def end_with_parent(signum: int = signal.SIGTERM) -> None:
+    """Ask the kernel to send this process `signum` when its parent dies, unless it was meant to outlive it."""
+    if _PRCTL is not None and "CAIRN_DETACHED" not in os.environ:
+        _PRCTL(_PR_SET_PDEATHSIG, signum, 0, 0, 0)
+
+
 async def spawn(launch: Launch, log: Path) -> asyncio.subprocess.Process:
     """Start a process with its output appended to `log`."""
     log.parent.mkdir(parents=True, exist_ok=True)

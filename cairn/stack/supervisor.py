@@ -24,7 +24,7 @@ class Supervisor:
         *,
         fresh: bool = False,
         erase_at_end: bool = False,
-        on_change: Callable[[], None] | None = None,
+        on_change: "Callable[[Supervisor], None] | None" = None,
     ) -> None:
         self.home = home
         self.status = "starting"
@@ -107,7 +107,7 @@ class Supervisor:
     def _changed(self) -> None:
         self.home.write_state(self.describe())
         if self._on_change:
-            self._on_change()
+            self._on_change(self)
 
 
 @contextmanager

@@ -1,0 +1,23 @@
+"""The commands of `cairn`. Everything heavy is imported inside the command that needs it: `--help` stays quick."""
+
+import typer
+
+from cairn import exits
+from cairn.commands import contracts as contracts_commands
+from cairn.commands import dead_letters, elsewhere, preparation, processes, stack
+
+app = typer.Typer(
+    name="cairn",
+    help="Cairn: a public funding-assistance program for micro-credentials, on one machine or many.",
+    epilog=exits.table(),
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+stack.register(app)
+processes.register(app)
+preparation.register(app)
+dead_letters.register(app)
+contracts_commands.register(app)
+elsewhere.register(app)

@@ -1,0 +1,1 @@
+"""The commands, by what they act on. Each module registers its own."""

@@ -1,0 +1,109 @@
+"""`cairn dlq`: records that no consumer could take; look at them, send them again, or skip them with a reason."""
+
+import asyncio
+import getpass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, is_dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from cairn.commands.preparation import settings
+from cairn.output import JsonFlag, answer, columns
+
+
+class Owner(StrEnum):
+    """Whose consumer refused the record."""
+
+    APPLICATIONS = "applications"
+    ELIGIBILITY = "eligibility"
+    PAYMENTS = "payments"
+    NOTIFICATIONS = "notifications"
+    WORKFLOWS = "workflows"
+
+
+ServiceOption = Annotated[Owner, typer.Option("--service", help="Whose dead letters.")]
+Number = Annotated[int, typer.Argument(metavar="ID", help="The dead letter's number, from `cairn dlq list`.")]
+Actor = Annotated[str | None, typer.Option("--actor", help="Who does it; this login's name where left out.")]
+
+dlq = typer.Typer(help="Dead letters: records that a consumer could not take.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(dlq, name="dlq")
+
+
+@dlq.command("list")
+def list_all(service: ServiceOption, as_json: JsonFlag = False) -> None:
+    """Every dead letter that is still open."""
+    from kit.dead_letters import list_dead_letters
+
+    letters = [_plain(each) for each in _in_schema(service, list_dead_letters)]
+    rows = [tuple(letters[0]), *(tuple(str(v) for v in each.values()) for each in letters)] if letters else []
+    answer(as_json, {"dead_letters": letters}, columns(rows) or "There are none.")
+
+
+@dlq.command()
+def show(number: Number, service: ServiceOption, as_json: JsonFlag = False) -> None:
+    """One dead letter with its headers and reason."""
+    from kit.dead_letters import show as read
+
+    letter = _plain(_in_schema(service, lambda tx: read(tx, number)))
+    answer(as_json, {"dead_letter": letter}, "\n".join(f"{key}: {value}" for key, value in letter.items()))
+
+
+@dlq.command()
+def redrive(number: Number, service: ServiceOption, actor: Actor = None, as_json: JsonFlag = False) -> None:
+    """Send it to its topic again; kept with who did it and when."""
+    from kit.dead_letters import redrive as again
+
+    who, now = actor or getpass.getuser(), datetime.now(UTC)
+    _in_schema(service, lambda tx: again(tx, number, who, now))
+    answer(as_json, {"redriven": number, "actor": who}, f"Dead letter {number} goes to its topic again.")
+
+
+@dlq.command()
+def skip(
+    number: Number,
+    service: ServiceOption,
+    reason: Annotated[str, typer.Option(help="Why it may be left out.")],
+    actor: Actor = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Close it without sending it again; kept with who did it and why."""
+    from kit.dead_letters import skip as leave
+
+    who, now = actor or getpass.getuser(), datetime.now(UTC)
+    _in_schema(service, lambda tx: leave(tx, number, who, reason, now))
+    answer(as_json, {"skipped": number, "actor": who, "reason": reason}, f"Dead letter {number} is skipped.")
+
+
+def _in_schema(service: Owner, work: Callable[[Any], Awaitable[Any]]) -> Any:
+    given = settings()
+
+    async def run() -> Any:
+        from kit.db import Database
+
+        role = f"cairn_{service.value}"
+        database = await Database.connect(
+            given.dsn(role), schema=service.value, application_name="cairn dlq", connections_max=1
+        )
+        try:
+            async with database.transaction() as tx:
+                return await work(tx)
+        finally:
+            await database.close()
+
+    return asyncio.run(run())
+
+
+def _plain(letter: Any) -> dict[str, Any]:
+    if is_dataclass(letter) and not isinstance(letter, type):
+        facts: Mapping[str, Any] = asdict(letter)
+    elif hasattr(letter, "model_dump"):
+        facts = letter.model_dump()
+    else:
+        facts = dict(letter)
+    return {key: value.decode(errors="replace") if isinstance(value, bytes) else value for key, value in facts.items()}
