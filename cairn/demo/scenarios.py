@@ -39,7 +39,7 @@ class Scenario:
 
     @property
     def email(self) -> str:
-        return f"{self.person}.{self.name}@learners.example"
+        return f"{self.person}@learners.example"
 
 
 def _lorain(name: str, title: str, credential: str, expected: str = "reimbursed", **more: Any) -> Scenario:
