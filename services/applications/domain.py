@@ -125,6 +125,67 @@ class AnswerKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Application:
+    """One person's request for one credential at one provider."""
+
+    application_id: ApplicationId
+    person_id: PersonId
+    partner_id: str
+    program_id: str
+    round_id: str
+    provider_id: str
+    credential_id: str
+    course_run_id: str | None
+    county: str | None
+    language: str
+    publish_name: bool
+    submitted_at: datetime
+    withdrawn_at: datetime | None = None
+    withdrawn_reason: str | None = None
+    closed_at: datetime | None = None
+    outcome: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.closed_at is None and self.withdrawn_at is None
+
+    def require_open(self) -> None:
+        if not self.is_open:
+            raise CaseClosed()
+
+
+def withdrawn(application: Application, reason: str, *, now: datetime) -> Application:
+    """The application once the person gave it up; unchanged where that was already said."""
+    if application.withdrawn_at is not None:
+        return application
+    application.require_open()
+    return replace(application, withdrawn_at=now, withdrawn_reason=reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What the program lists of an application's choices; `course_run_fits` is None where none was named."""
+
+    program: bool
+    round: bool
+    provider: bool
+    credential: bool
+    course_run_fits: bool | None
+
+
+def require_listed(listing: Listing, *, course_run_id: str | None) -> None:
+    """Every choice is one that the program lists; eligibility decides later whether they go together."""
+    for kind in ("program", "round", "provider", "credential"):
+        if not getattr(listing, kind):
+            raise NotListed(kind=kind, pointer=f"/{kind}_id")
+    if course_run_id is not None:
+        if listing.course_run_fits is None:
+            raise NotListed(kind="course run", pointer="/course_run_id")
+        if not listing.course_run_fits:
+            raise CourseRunElsewhere(pointer="/course_run_id")
+
+
+@dataclass(frozen=True, slots=True)
 class CollegeAnswer:
     """What a college says to an enrollment request."""
 
