@@ -1,0 +1,212 @@
+"""Facts are handled once: the inbox row, the handler's effects and the dead letters commit together or not at all."""
+
+import asyncio
+import traceback
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import PurePath
+from typing import Any, Generic, TypeAlias, TypeVar
+from uuid import UUID
+
+from prometheus_client import Counter
+from pydantic import ValidationError
+
+from contracts import events
+from contracts.envelope import Envelope, Fact, UnreadableEnvelope
+from contracts.errors import CairnError, Unavailable
+from kit.clock import Clock
+from kit.db import Connection, Database
+from kit.dead_letters import REDRIVE_FOR, Poison, Record, bury
+from kit.telemetry import continue_trace, logger, span
+
+HANDLER_ATTEMPTS_MAX = 3
+HANDLER_RETRY_SECONDS = 0.05
+EXPLANATION_CHARS_MAX = 500
+
+_TAKE = """
+INSERT INTO inbox (consumer, event_id, handled_at)
+SELECT $1, e, $3 FROM unnest($2::uuid[]) AS e ORDER BY e
+ON CONFLICT DO NOTHING RETURNING event_id
+"""
+
+_HANDLED = Counter("cairn_consumer_handled", "Facts handled", ["consumer", "type"])
+_DUPLICATES = Counter("cairn_consumer_duplicates", "Facts that had been handled before", ["consumer"])
+_DEAD = Counter("cairn_consumer_dead_lettered", "Records that could not be handled", ["consumer", "reason"])
+
+# Importing the facts fills the registry: without it every known type would look unknown.
+assert events.__all__
+
+log = logger(__name__)
+
+F = TypeVar("F", bound=Fact)
+
+
+@dataclass(frozen=True, slots=True)
+class Received(Generic[F]):
+    """A fact with the envelope it came in."""
+
+    envelope: Envelope
+    fact: F
+
+
+Handler: TypeAlias = Callable[[Received[Any], Connection], Awaitable[None]]
+"""Runs inside the inbox's transaction. `Unavailable` means "later"; any other exception buries the record."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    record: Record
+    received: Received[Any] | None
+    poison: Poison | None
+
+
+class Inbox:
+    """One consumer's inbox in one schema."""
+
+    def __init__(self, *, name: str, database: Database, handlers: Mapping[type[Fact], Handler], clock: Clock) -> None:
+        self.name = name
+        self._database = database
+        self._handlers = dict(handlers)
+        self._clock = clock
+
+    async def take(self, records: Sequence[Record]) -> None:
+        """Handle, skip or bury each record. Raises `Unavailable` where something is away: take them again later."""
+        await self._settle([item for record in records if (item := self._read(record)) is not None])
+
+    def _read(self, record: Record) -> _Item | None:
+        """The record as a fact or as poison; `None` where it is not for this consumer."""
+        meant_for = [value for name, value in record.headers if name == REDRIVE_FOR]
+        if meant_for and meant_for[-1] != self.name.encode():
+            return None
+        try:
+            envelope = Envelope.from_headers(record.headers)
+        except UnreadableEnvelope as error:
+            # What follows the colon quotes the header.
+            return _Item(record, None, Poison("envelope_unreadable", _bounded(str(error).split(":", 1)[0])))
+        found = partial(Poison, event_id=envelope.id, type=_bounded(envelope.type, 200))
+        fact_type = Fact.registry.get(envelope.type)
+        if fact_type is None:
+            return _Item(record, None, found(*_unknown(envelope.type)))
+        if fact_type not in self._handlers:
+            return None
+        if record.value is None:
+            return _Item(record, None, found("value_missing", "the record has no value"))
+        try:
+            return _Item(record, Received(envelope, fact_type.model_validate_json(record.value)), None)
+        except ValidationError as error:
+            return _Item(record, None, found(*_invalid(error, fact_type)))
+
+    async def _settle(self, items: Sequence[_Item]) -> None:
+        if not items:
+            return
+        try:
+            await self._settle_together(items)
+        except Unavailable:
+            raise
+        except Exception as error:
+            # What broke the transaction may be a record's handler or the commit itself: halve until one is left.
+            if len(items) == 1:
+                await self._settle_failing(items[0], error)
+                return
+            middle = len(items) // 2
+            await self._settle(items[:middle])
+            await self._settle(items[middle:])
+
+    async def _settle_failing(self, item: _Item, error: Exception) -> None:
+        """A few more attempts, then the grave: a fault of the moment must not bury a fact."""
+        if item.received is None:
+            raise error
+        for attempt in range(1, HANDLER_ATTEMPTS_MAX):
+            await asyncio.sleep(HANDLER_RETRY_SECONDS * 2**attempt)
+            try:
+                await self._settle_together([item])
+                return
+            except Unavailable:
+                raise
+            except Exception as again:
+                error = again
+        envelope = item.received.envelope
+        poison = Poison("handler_failed", _failure(error), envelope.id, envelope.type)
+        await self._settle_together([_Item(item.record, None, poison)])
+
+    async def _settle_together(self, items: Sequence[_Item]) -> None:
+        handled: list[str] = []
+        buried: list[_Item] = []
+        async with self._database.transaction() as tx:
+            fresh = await self._mark(tx, items)
+            for item in items:
+                if item.poison is not None:
+                    if await bury(tx, self.name, item.record, item.poison, now=self._clock.now()):
+                        buried.append(item)
+                elif item.received is not None and item.received.envelope.id in fresh:
+                    fresh.discard(item.received.envelope.id)
+                    await self._handle(item.received, tx)
+                    handled.append(item.received.envelope.type)
+        self._count(items, handled, buried)
+
+    async def _mark(self, tx: Connection, items: Sequence[_Item]) -> set[UUID]:
+        ids = [item.received.envelope.id for item in items if item.received is not None]
+        if not ids:
+            return set()
+        return {row["event_id"] for row in await tx.fetch(_TAKE, self.name, ids, self._clock.now())}
+
+    async def _handle(self, received: Received[Any], tx: Connection) -> None:
+        handler = self._handlers[type(received.fact)]
+        envelope = received.envelope
+        with (
+            continue_trace(envelope.traceparent, envelope.correlation_id, str(envelope.id)),
+            span(f"{self.name} {envelope.type}", "consumer", event_id=str(envelope.id), subject_id=envelope.subject),
+        ):
+            await handler(received, tx)
+
+    def _count(self, items: Sequence[_Item], handled: Sequence[str], buried: Sequence[_Item]) -> None:
+        for fact_type in handled:
+            _HANDLED.labels(self.name, fact_type).inc()
+        readable = sum(item.received is not None for item in items)
+        _DUPLICATES.labels(self.name).inc(readable - len(handled))
+        for item in buried:
+            assert item.poison is not None
+            _DEAD.labels(self.name, item.poison.reason).inc()
+            log.error(
+                "dead_letter.buried",
+                consumer=self.name,
+                topic=item.record.topic,
+                partition=item.record.partition,
+                offset=item.record.offset,
+                reason=item.poison.reason,
+                explanation=item.poison.explanation,
+            )
+
+
+def _unknown(fact_type: str) -> tuple[str, str]:
+    stem = fact_type.rpartition(".")[0]
+    if any(known.rpartition(".")[0] == stem for known in Fact.registry):
+        return "version_unknown", "the type is known, but not in this version"
+    return "type_unknown", "no service of this release emits such a type"
+
+
+def _invalid(error: ValidationError, fact_type: type[Fact]) -> tuple[str, str]:
+    """Places and kinds of the faults; never the input, and no name that the input made up."""
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    if faults[0]["type"] == "json_invalid":
+        return "not_json", "the value is not JSON in UTF-8"
+    known = set(fact_type.model_fields)
+    places = [
+        f"{fault['loc'][0] if fault['loc'] and fault['loc'][0] in known else '(value)'}: {fault['type']}"
+        for fault in faults[:10]
+    ]
+    return "schema_invalid", _bounded("; ".join(places))
+
+
+def _failure(error: Exception) -> str:
+    """The kind of the error and where it was raised; not its message, which may quote a person's data."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    code = f" ({error.code})" if isinstance(error, CairnError) else ""
+    return _bounded(f"{type(error).__qualname__}{code}{place}")
+
+
+def _bounded(text: str, chars_max: int = EXPLANATION_CHARS_MAX) -> str:
+    """As PostgreSQL takes it: no NUL, and not without end."""
+    return text.replace("\x00", "")[:chars_max]

@@ -1,0 +1,155 @@
+"""The relay's side of Kafka: a producer that loses nothing, and one batch per partition."""
+
+# pyright: reportMissingTypeStubs=false
+
+import asyncio
+from collections.abc import Collection
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any, TypeAlias
+from uuid import UUID
+
+import asyncpg
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import (
+    CorruptRecordException,
+    InvalidTimestampError,
+    InvalidTopicError,
+    KafkaConnectionError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    PolicyViolationError,
+    RecordListTooLargeError,
+    RecordTooLargeError,
+    TopicAuthorizationFailedError,
+    UnsupportedForMessageFormatError,
+)
+from aiokafka.partitioner import DefaultPartitioner
+
+from kit.outbox import decode_headers
+
+BATCH_BYTES_MAX = 900_000
+"""Below the broker's default `message.max.bytes` of 1,048,588, which counts the whole batch."""
+REQUEST_TIMEOUT_MS = 10_000
+START_SECONDS_MAX = 15.0
+DISCARD_SECONDS_MAX = 12.0
+
+RECORD_REFUSED: tuple[type[KafkaError], ...] = (
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    RecordTooLargeError,
+    CorruptRecordException,
+    InvalidTimestampError,
+    InvalidTopicError,
+    TopicAuthorizationFailedError,
+    PolicyViolationError,
+    UnsupportedForMessageFormatError,
+)
+"""Answers that another attempt with the same bytes would get again."""
+
+RefusedBatches: TypeAlias = dict[tuple[str, int], tuple[list[asyncpg.Record], KafkaError]]
+
+_partitioner: Any = DefaultPartitioner()
+
+
+async def start_producer(bootstrap: str, *, client_id: str) -> Any:
+    """A connected idempotent producer; `KafkaError` or `TimeoutError` where the broker does not answer."""
+    producer: Any = AIOKafkaProducer(
+        bootstrap_servers=bootstrap,
+        client_id=client_id,
+        acks="all",
+        enable_idempotence=True,
+        max_batch_size=BATCH_BYTES_MAX,
+        max_request_size=2 * BATCH_BYTES_MAX,
+        request_timeout_ms=REQUEST_TIMEOUT_MS,
+        metadata_max_age_ms=60_000,
+    )
+    try:
+        await asyncio.wait_for(producer.start(), START_SECONDS_MAX)
+    except BaseException:
+        await discard_producer(producer)
+        raise
+    return producer
+
+
+async def discard_producer(producer: Any) -> None:
+    """Close it whatever its state; what it has not delivered stays in the outbox."""
+    with suppress(KafkaError, TimeoutError, OSError):
+        await asyncio.wait_for(producer.stop(), DISCARD_SECONDS_MAX)
+
+
+async def partition_of(producer: Any, topic: str, record_key: bytes | None, event_id: UUID | None) -> int | None:
+    """The partition of a key (murmur2, as the Java clients do), or `None` where there is no such topic."""
+    partitions = producer.client.cluster.partitions_for_topic(topic)
+    if not partitions:
+        producer.client.add_topic(topic)
+        if not await producer.client.force_metadata_update():
+            raise KafkaConnectionError("no broker answers a metadata request")
+        partitions = producer.client.cluster.partitions_for_topic(topic)
+    if not partitions:
+        return None
+    key = record_key if record_key is not None else (event_id.bytes if event_id else b"")
+    return _spread(key, len(partitions))
+
+
+@lru_cache(maxsize=4096)
+def _spread(key: bytes, partitions: int) -> int:
+    numbers = list(range(partitions))
+    return int(_partitioner(key, numbers, numbers))
+
+
+class Batches:
+    """One batch per partition, so that a failed batch can never be overtaken by a later one of the same partition."""
+
+    def __init__(self, producer: Any, *, one_by_one: Collection[tuple[str, int]] = ()) -> None:
+        self._producer = producer
+        self._one_by_one = frozenset(one_by_one)
+        self._builders: dict[tuple[str, int], Any] = {}
+        self._rows: dict[tuple[str, int], list[asyncpg.Record]] = {}
+        self._full: set[tuple[str, int]] = set()
+
+    def add(self, topic: str, partition: int, row: asyncpg.Record) -> bool:
+        """Put an outbox row into its partition's batch; `False` where that batch takes no more."""
+        place = (topic, partition)
+        if place in self._full:
+            return False
+        if place not in self._builders:
+            self._builders[place] = self._producer.create_batch()
+            self._rows[place] = []
+        headers = decode_headers(row["headers"])
+        if row["sequence"] is not None:
+            headers.append(("ce_sequence", str(row["sequence"]).encode()))
+        added = self._builders[place].append(
+            key=row["record_key"],
+            value=row["payload"],
+            timestamp=int(row["created_at"].timestamp() * 1000),
+            headers=headers,
+        )
+        if added is None:
+            self._full.add(place)
+            return False
+        self._rows[place].append(row)
+        if place in self._one_by_one:
+            self._full.add(place)
+        return True
+
+    async def send(self) -> tuple[list[asyncpg.Record], RefusedBatches, BaseException | None]:
+        """Send all batches: the rows acknowledged, the batches refused for what they hold, and any other failure."""
+        places = [place for place, rows in self._rows.items() if rows]
+        results = await asyncio.gather(*(self._send_one(place) for place in places), return_exceptions=True)
+        acknowledged: list[asyncpg.Record] = []
+        refused: RefusedBatches = {}
+        failure: BaseException | None = None
+        for place, result in zip(places, results, strict=True):
+            if result is None:
+                acknowledged += self._rows[place]
+            elif isinstance(result, RECORD_REFUSED):
+                refused[place] = (self._rows[place], result)
+            else:
+                failure = result
+        return acknowledged, refused, failure
+
+    async def _send_one(self, place: tuple[str, int]) -> None:
+        topic, partition = place
+        delivered = await self._producer.send_batch(self._builders[place], topic, partition=partition)
+        await delivered
