@@ -7,6 +7,7 @@ from typing import NoReturn
 from cairn.cli import app
 from cairn.exits import Exit, Fault
 from cairn.output import complain
+from contracts.errors import CairnError
 
 
 def main() -> NoReturn:
@@ -15,8 +16,11 @@ def main() -> NoReturn:
     try:
         app(standalone_mode=True, prog_name="cairn")
     except Fault as fault:
-        complain("--json" in sys.argv, fault)
+        complain("--json" in sys.argv, fault.code, str(fault))
         code = fault.exit_code
+    except CairnError as refused:
+        complain("--json" in sys.argv, refused.code, str(refused))
+        code = Exit.FAILED
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else (Exit.OK if ended.code is None else Exit.FAILED)
         if isinstance(ended.code, str):

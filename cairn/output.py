@@ -7,8 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from cairn.exits import Fault
-
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 
@@ -17,12 +15,12 @@ def answer(as_json: bool, facts: Mapping[str, Any], text: str) -> None:
     print(json.dumps({"ok": True, **facts}, default=str) if as_json else text, flush=True)
 
 
-def complain(as_json: bool, fault: Fault) -> None:
+def complain(as_json: bool, code: str, message: str) -> None:
     """Print why a command failed: as JSON on standard output, as text on standard error."""
     if as_json:
-        print(json.dumps({"ok": False, "code": fault.code, "message": str(fault)}), flush=True)
+        print(json.dumps({"ok": False, "code": code, "message": message}), flush=True)
     else:
-        print(f"cairn: {fault}", file=sys.stderr, flush=True)
+        print(f"cairn: {message}", file=sys.stderr, flush=True)
 
 
 def columns(rows: list[tuple[str, ...]]) -> str:

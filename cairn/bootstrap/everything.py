@@ -1,13 +1,35 @@
 """`cairn bootstrap` and `cairn migrate` as functions: the whole preparation, from settings."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
 from cairn.bootstrap import postgres, topics
+from cairn.exits import Exit, Fault
 
 if TYPE_CHECKING:
     from kit.settings import ProcessSettings
+
+
+class EngineUnreachable(Fault):
+    """An engine that the settings name does not answer."""
+
+    exit_code = Exit.ENVIRONMENT
+    code = "engine_unreachable"
+
+
+@contextmanager
+def reaching(engine: str, address: str) -> Iterator[None]:
+    """Say which engine is meant where one does not answer."""
+    from aiokafka.errors import KafkaConnectionError
+    from temporalio.service import RPCError
+
+    try:
+        yield
+    except (OSError, KafkaConnectionError, RPCError) as fault:
+        raise EngineUnreachable(f"{engine} at {address} does not answer: {fault}") from fault
 
 
 async def bootstrap(settings: "ProcessSettings") -> dict[str, Any]:
@@ -15,13 +37,16 @@ async def bootstrap(settings: "ProcessSettings") -> dict[str, Any]:
     from cairn.bootstrap import temporal
 
     dsn = settings.dsn("cairn_owner")
-    created = await postgres.ensure_database(dsn)
-    passwords = {role: settings.secret(f"pg_{role}.password").decode() for role in postgres.SERVICE_ROLES}
-    changed = await postgres.ensure_roles(dsn, passwords)
+    with reaching("PostgreSQL", settings.database_url):
+        created = await postgres.ensure_database(dsn)
+        passwords = {role: settings.secret(f"pg_{role}.password").decode() for role in postgres.SERVICE_ROLES}
+        changed = await postgres.ensure_roles(dsn, passwords)
     applied = await migrate(settings)
-    declared = topics.read_topics(settings.environment)
-    made = await topics.ensure_topics(settings.kafka_bootstrap, declared)
-    namespace = await temporal.ensure_namespace(settings.temporal_address, settings.temporal_namespace)
+    with reaching("Kafka", settings.kafka_bootstrap):
+        declared = topics.read_topics(settings.environment)
+        made = await topics.ensure_topics(settings.kafka_bootstrap, declared)
+    with reaching("Temporal", settings.temporal_address):
+        namespace = await temporal.ensure_namespace(settings.temporal_address, settings.temporal_namespace)
     return {
         "database_created": created,
         "passwords_set": changed,
@@ -33,9 +58,10 @@ async def bootstrap(settings: "ProcessSettings") -> dict[str, Any]:
 
 async def migrate(settings: "ProcessSettings") -> list[str]:
     """Apply what is new in every schema; the names of what was applied."""
-    connection = await asyncpg.connect(settings.dsn("cairn_owner"))
-    try:
-        applied = await postgres.migrate_schemas(connection)
-    finally:
-        await connection.close()
+    with reaching("PostgreSQL", settings.database_url):
+        connection = await asyncpg.connect(settings.dsn("cairn_owner"))
+        try:
+            applied = await postgres.migrate_schemas(connection)
+        finally:
+            await connection.close()
     return [f"{each.schema}/{each.component}/{each.name}" for each in applied]

@@ -2,16 +2,21 @@
 
 import asyncio
 import getpass
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, is_dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cairn.commands.preparation import settings
 from cairn.output import JsonFlag, answer, columns
+
+if TYPE_CHECKING:
+    from kit.dead_letters import DeadLetter
+
+TEXT_CHARS_MAX = 4000
 
 
 class Owner(StrEnum):
@@ -40,8 +45,8 @@ def list_all(service: ServiceOption, as_json: JsonFlag = False) -> None:
     """Every dead letter that is still open."""
     from kit.dead_letters import list_dead_letters
 
-    letters = [_plain(each) for each in _in_schema(service, list_dead_letters)]
-    rows = [tuple(letters[0]), *(tuple(str(v) for v in each.values()) for each in letters)] if letters else []
+    letters = [_row(each) for each in _in_schema(service, list_dead_letters)]
+    rows = [tuple(letters[0]), *(tuple(map(str, each.values())) for each in letters)] if letters else []
     answer(as_json, {"dead_letters": letters}, columns(rows) or "There are none.")
 
 
@@ -50,7 +55,7 @@ def show(number: Number, service: ServiceOption, as_json: JsonFlag = False) -> N
     """One dead letter with its headers and reason."""
     from kit.dead_letters import show as read
 
-    letter = _plain(_in_schema(service, lambda tx: read(tx, number)))
+    letter = _all_of(_in_schema(service, lambda tx: read(tx, number)))
     answer(as_json, {"dead_letter": letter}, "\n".join(f"{key}: {value}" for key, value in letter.items()))
 
 
@@ -99,11 +104,32 @@ def _in_schema(service: Owner, work: Callable[[Any], Awaitable[Any]]) -> Any:
     return asyncio.run(run())
 
 
-def _plain(letter: Any) -> dict[str, Any]:
-    if is_dataclass(letter) and not isinstance(letter, type):
-        facts: Mapping[str, Any] = asdict(letter)
-    elif hasattr(letter, "model_dump"):
-        facts = letter.model_dump()
-    else:
-        facts = dict(letter)
-    return {key: value.decode(errors="replace") if isinstance(value, bytes) else value for key, value in facts.items()}
+def _row(letter: "DeadLetter") -> dict[str, Any]:
+    """What tells one dead letter from the next."""
+    return {
+        "id": letter.id,
+        "state": letter.state,
+        "reason": letter.poison.reason,
+        "type": letter.poison.type or "-",
+        "consumer": letter.consumer,
+        "topic": letter.record.topic,
+        "partition": letter.record.partition,
+        "offset": letter.record.offset,
+        "dead_at": letter.dead_at.isoformat(timespec="seconds"),
+    }
+
+
+def _all_of(letter: "DeadLetter") -> dict[str, Any]:
+    record = letter.record
+    return _row(letter) | {
+        "explanation": letter.poison.explanation,
+        "event_id": letter.poison.event_id,
+        "key": _text(record.key),
+        "headers": {name: _text(value) for name, value in record.headers},
+        "value": _text(record.value),
+        "acts": [asdict(act) for act in letter.acts],
+    }
+
+
+def _text(raw: bytes | None) -> str | None:
+    return None if raw is None else raw.decode(errors="backslashreplace")[:TEXT_CHARS_MAX]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cairn.exits import Exit, Fault
 from cairn.output import JsonFlag, answer
 
 if TYPE_CHECKING:
@@ -38,12 +39,25 @@ def register(app: typer.Typer) -> None:
 
 def settings() -> "ProcessSettings":
     """The settings of this environment, else those of the running local stack."""
+    from pydantic import ValidationError
+
     from cairn.stack import control
     from cairn.stack.layout import Home, default_home
     from kit.settings import ProcessSettings
 
     control.adopt(Home(default_home()))
-    return ProcessSettings()  # type: ignore[call-arg]
+    try:
+        return ProcessSettings()  # type: ignore[call-arg]
+    except ValidationError as fault:
+        wrong = "; ".join(f"CAIRN_{str(each['loc'][-1]).upper()}: {each['msg']}" for each in fault.errors())
+        raise SettingsWrong(f"The environment's settings cannot be used: {wrong}.") from None
+
+
+class SettingsWrong(Fault):
+    """A `CAIRN_…` variable is missing or cannot be used."""
+
+    exit_code = Exit.USAGE
+    code = "settings_wrong"
 
 
 def bootstrap(as_json: JsonFlag = False) -> None:
