@@ -1,0 +1,81 @@
+"""AES-256-GCM with associated data, and keyed look-up digests. A ciphertext says which version of its key made it."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+from collections.abc import Mapping
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from contracts.errors import Refused
+
+KEY_BYTES = 32
+VERSION_MAX = 255
+_NONCE_BYTES = 12
+_TAG_BYTES = 16
+
+
+class Undecipherable(Refused):
+    """The ciphertext cannot be opened: {why}."""
+
+    code = "undecipherable"
+
+
+def new_key() -> bytes:
+    """A random 256-bit key."""
+    return os.urandom(KEY_BYTES)
+
+
+def encrypt(key: bytes, plaintext: bytes, *, context: str, version: int = 1) -> bytes:
+    """`version | nonce | ciphertext | tag`. Only the same `context` (`label|person`) and key open it again.
+
+    The nonce is random: one key may encrypt 2^32 values (NIST SP 800-38D §8.3).
+    """
+    if not 1 <= version <= VERSION_MAX:
+        raise ValueError(f"key version {version} is not in 1..{VERSION_MAX}")
+    nonce = os.urandom(_NONCE_BYTES)
+    head = bytes([version])
+    return head + nonce + AESGCM(_checked(key)).encrypt(nonce, plaintext, head + context.encode())
+
+
+def decrypt(keys: Mapping[int, bytes], ciphertext: bytes, *, context: str) -> bytes:
+    """Open what `encrypt` made; `keys` by version. `Undecipherable` when it was altered, moved or is another's."""
+    if len(ciphertext) < 1 + _NONCE_BYTES + _TAG_BYTES:
+        raise Undecipherable(why="it is too short")
+    head, nonce, body = ciphertext[:1], ciphertext[1 : 1 + _NONCE_BYTES], ciphertext[1 + _NONCE_BYTES :]
+    key = keys.get(head[0])
+    if key is None:
+        raise Undecipherable(why=f"there is no key of version {head[0]}")
+    try:
+        return AESGCM(_checked(key)).decrypt(nonce, body, head + context.encode())
+    except InvalidTag:
+        raise Undecipherable(why="key or context is another, or it was altered") from None
+
+
+def to_text(data: bytes) -> str:
+    """base64url without padding (RFC 4648 §5)."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def from_text(text: str) -> bytes:
+    """What `to_text` wrote; `Undecipherable` for anything else."""
+    try:
+        raw = text.encode("ascii")
+        return base64.b64decode(raw + b"=" * (-len(raw) % 4), altchars=b"-_", validate=True)
+    except (UnicodeEncodeError, binascii.Error):
+        raise Undecipherable(why="it is not base64url") from None
+
+
+def keyed_digest(key: bytes, *parts: str) -> bytes:
+    """HMAC-SHA256 of the parts: equal parts are found, and nothing is learned without the key."""
+    framed = b"".join(len(raw).to_bytes(4, "big") + raw for raw in (part.encode() for part in parts))
+    return hmac.digest(_checked(key), framed, hashlib.sha256)
+
+
+def _checked(key: bytes) -> bytes:
+    if len(key) != KEY_BYTES:
+        raise ValueError(f"a key has {KEY_BYTES} bytes, this one {len(key)}")
+    return key

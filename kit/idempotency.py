@@ -1,0 +1,112 @@
+"""One effect and one answer per Idempotency-Key: the answer is kept in the transaction that has the effect."""
+
+import hashlib
+import hmac
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+from contracts.errors import Conflict, Refused
+from kit.db import Connection
+
+KEY_FORM = r"^[\x21-\x7e]{1,128}$"
+_KEY = re.compile(KEY_FORM)
+
+_FIRST = """
+INSERT INTO idempotency (principal, key_digest, fingerprint) VALUES ($1, $2, $3)
+ON CONFLICT DO NOTHING RETURNING true
+"""
+_EARLIER = "SELECT fingerprint, status, body FROM idempotency WHERE principal = $1 AND key_digest = $2"
+_KEEP = """
+UPDATE idempotency SET status = $3, body = $4, created_at = $5
+WHERE principal = $1 AND key_digest = $2 AND status IS NULL RETURNING true
+"""
+
+
+class IdempotencyKeyMissing(Refused):
+    """The request needs an Idempotency-Key header of 1 to 128 visible ASCII characters."""
+
+    code = "idempotency_key_missing"
+    status = 400
+
+
+class IdempotencyKeyReused(Refused):
+    """This Idempotency-Key was used before with another request."""
+
+    code = "idempotency_key_reused"
+
+
+class RequestStillRunning(Conflict):
+    """An earlier request with this Idempotency-Key is still running; ask again shortly."""
+
+    code = "request_still_running"
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """One request of one caller that must have one effect. The key itself is kept nowhere."""
+
+    principal: str
+    key: str
+    fingerprint: bytes
+
+    @property
+    def key_digest(self) -> bytes:
+        return hashlib.sha256(self.key.encode()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was answered: HTTP status and body."""
+
+    status: int
+    body: bytes
+
+
+def once_of(*, principal: str, key: str | None, method: str, path: str, body: bytes) -> Once:
+    """The request as its key sees it: method, path and JSON value count; spacing and order of members do not."""
+    if key is None or _KEY.match(key) is None:
+        raise IdempotencyKeyMissing(pointer="/Idempotency-Key")
+    # Keyed by the key: a body holds guessable personal values, and the database must not confirm a guess.
+    fingerprint = hmac.digest(key.encode(), b"\n".join((method.encode(), path.encode(), _canonical(body))), "sha256")
+    return Once(principal=principal, key=key, fingerprint=fingerprint)
+
+
+async def earlier_answer(tx: Connection, once: Once) -> Answer | None:
+    """The answer this request already got, or None for the first: the first statement of its transaction.
+
+    A twin that runs at the same time is waited for. `IdempotencyKeyReused` when the key belongs to another request,
+    `RequestStillRunning` when the twin takes longer than the lock timeout.
+    """
+    try:
+        if await tx.fetchval(_FIRST, once.principal, once.key_digest, once.fingerprint):
+            return None
+    except asyncpg.LockNotAvailableError:
+        raise RequestStillRunning from None
+    row = await tx.fetchrow(_EARLIER, once.principal, once.key_digest)
+    if row is None:
+        # Between the two statements nobody deletes a row: only a twin that is rolled back now is not there.
+        raise RequestStillRunning
+    if not hmac.compare_digest(row["fingerprint"], once.fingerprint):
+        raise IdempotencyKeyReused(pointer="/Idempotency-Key")
+    if row["status"] is None:
+        raise RequestStillRunning
+    return Answer(row["status"], row["body"])
+
+
+async def keep_answer(tx: Connection, once: Once, answer: Answer, *, now: datetime) -> None:
+    """Keep the answer beside its effect; call it once, after `earlier_answer` gave None in the same transaction."""
+    if not await tx.fetchval(_KEEP, once.principal, once.key_digest, answer.status, answer.body, now):
+        raise ValueError("there is no unanswered request to keep this answer for")
+
+
+def _canonical(body: bytes) -> bytes:
+    try:
+        value: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        return body
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
