@@ -73,7 +73,7 @@ RULES: Final[Mapping[Kind, Rule]] = {
 
 
 class Code(StrEnum):
-    """What became of a transfer. `REPLAY` and `CONFLICT` speak of the request, the others are outcomes in the journal."""
+    """What became of a transfer. `REPLAY` and `CONFLICT` speak of the request, the others are the journal's outcomes."""
 
     OK = "ok"
     REPLAY = "replay"

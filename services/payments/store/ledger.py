@@ -15,14 +15,14 @@ SELECT code, outcome FROM post(
 """
 
 BALANCES = """
-SELECT id, book, level, appropriations, appropriated_cents, available_cents, held_cents, encumbered_cents, payable_cents,
-    in_transit_cents, disbursed_cents, lapsed_cents
+SELECT id, book, level, appropriations, appropriated_cents, available_cents, held_cents, encumbered_cents,
+    payable_cents, in_transit_cents, disbursed_cents, lapsed_cents
 FROM balance WHERE id = ANY ($1::text[])
 """
 
 PROGRAM_BALANCES = """
-SELECT id, book, level, appropriations, appropriated_cents, available_cents, held_cents, encumbered_cents, payable_cents,
-    in_transit_cents, disbursed_cents, lapsed_cents
+SELECT id, book, level, appropriations, appropriated_cents, available_cents, held_cents, encumbered_cents,
+    payable_cents, in_transit_cents, disbursed_cents, lapsed_cents
 FROM balance
 WHERE level <> 'person' AND split_part(id, '/', 2) = $1
 ORDER BY lock_order, id

@@ -80,7 +80,8 @@ async def test_money_moves_through_every_stage_and_adds_up(db):
         rows = await store.balances(connection, [LINE, ROUND, AWARD])
     for row in rows.values():
         assert dict(row.stages) == {
-            "available": 7_600, "held": 0, "encumbered": 0, "payable": 0, "in_transit": 0, "disbursed": 2_400, "lapsed": 0,
+            "available": 7_600, "held": 0, "encumbered": 0, "payable": 0,
+            "in_transit": 0, "disbursed": 2_400, "lapsed": 0,
         }  # fmt: skip
     assert (await prove(db)).is_right
 
@@ -265,8 +266,8 @@ async def test_the_prover_finds_money_moved_on_twice(db, owner):
     hold = transfer("hold", Kind.HOLD, 100)
     await post(db, *opened(1_000), hold, transfer("encumber", Kind.ENCUMBER, 100, pending=hold.id))
     await owner.execute(
-        "INSERT INTO transfer (id, outcome, kind, debit, credit, pending_id, book, amount_cents, reason, actor, occurred_at,"
-        " fingerprint) VALUES ('trf_x', 'ok', 'encumber', 'held', 'encumbered', $1, $2, 5, 'x', 'x', $3, sha256('x'))",
+        "INSERT INTO transfer (id, outcome, kind, debit, credit, pending_id, book, amount_cents, reason, actor,"
+        " occurred_at, fingerprint) VALUES ('trf_x', 'ok', 'encumber', 'held', 'encumbered', $1, $2, 5, 'x', 'x', $3, sha256('x'))",
         hold.id,
         LINE,
         NOW,
