@@ -104,11 +104,14 @@ def issue_key(
 ) -> None:
     """Issue an API key; it is shown this once and kept only as a hash."""
     expires_at = datetime.now(UTC) + timedelta(days=days)
-    key = asyncio.run(_issue(settings(), kind.value, identity, scope, expires_at))
+    key = asyncio.run(issue_for(settings(), kind.value, identity, scope, expires_at))
     answer(as_json, {"key": key, "kind": kind, "id": identity, "scopes": scope, "expires_at": expires_at}, key)
 
 
-async def _issue(given: "ProcessSettings", kind: str, identity: str, scopes: list[str], expires_at: datetime) -> str:
+async def issue_for(
+    given: "ProcessSettings", kind: str, identity: str, scopes: list[str], expires_at: datetime
+) -> str:
+    """Issue an API key; the clear key, which is kept nowhere."""
     from kit.access import Principal
     from kit.access import issue_key as issue
 

@@ -1,0 +1,113 @@
+"""Who takes part in the demo: keys for the portal, the colleges and the finance office, issuers, exam vouchers."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from joserfc.jwk import OKPKey
+
+from cairn.stack.layout import ROOT
+
+if TYPE_CHECKING:
+    from kit.settings import ProcessSettings
+
+PACKS = ("oh-imap", "oh-imap-brisk")
+PORTAL = "demo-portal"
+EXAM_CODES_PER_LOT = 40
+KEYS_EXPIRE_AFTER = timedelta(days=30)
+
+SCOPES = {
+    "partner": ("applications:write", "applications:read", "exam-vouchers:reveal"),
+    "provider": ("enrollments:write", "enrollments:read", "claims:read", "webhooks:write", "webhooks:read"),
+    "finance": ("payments:write", "payments:read", "budgets:read"),
+    "staff": ("cases:read", "budgets:read"),
+}
+
+
+@dataclass(frozen=True)
+class Cast:
+    """The keys of everybody who takes part, and what the colleges sign with."""
+
+    portal_key: str
+    provider_keys: dict[str, str]
+    maker_key: str
+    checker_key: str
+    staff_key: str
+    issuers: dict[str, dict[str, Any]]
+    packs: tuple[dict[str, Any], ...]
+
+
+async def assemble(settings: "ProcessSettings") -> Cast:
+    """Load the packs, issue the keys, register the issuers' public keys, stock the exam vouchers."""
+    from services.eligibility.main import load_program
+    from services.eligibility.settings import EligibilitySettings
+
+    fields = settings.model_dump()
+    packs = [await load_program(EligibilitySettings.model_validate(fields), ROOT / "programs" / p) for p in PACKS]
+    catalog = read_catalog(ROOT / "programs" / "oh-imap")
+    providers = sorted({run["provider_id"] for run in catalog["runs"]})
+    await _stock_exam_vouchers(fields, catalog)
+    return Cast(
+        portal_key=await _key(settings, "partner", PORTAL),
+        provider_keys={each: await _key(settings, "provider", each) for each in providers},
+        maker_key=await _key(settings, "finance", "morgan"),
+        checker_key=await _key(settings, "finance", "casey"),
+        staff_key=await _key(settings, "staff", "alex"),
+        issuers=await _issuers(fields, catalog),
+        packs=tuple(packs),
+    )
+
+
+def read_catalog(folder: Path) -> dict[str, Any]:
+    """What the demo needs to know of the pack: who teaches what, who may attest it, which exams there are."""
+    import tomllib
+
+    credentials = tomllib.loads((folder / "credentials.toml").read_text())
+    return {
+        "runs": credentials["course_runs"],
+        "issuers": {c["id"]: c["issuers"] for c in credentials["credentials"]},
+        "exams": sorted({c["exam"]["exam_id"] for c in credentials["credentials"] if "exam" in c}),
+    }
+
+
+async def _key(settings: "ProcessSettings", kind: str, identity: str) -> str:
+    from cairn.commands.preparation import issue_for
+
+    return await issue_for(settings, kind, identity, list(SCOPES[kind]), datetime.now(UTC) + KEYS_EXPIRE_AFTER)
+
+
+async def _issuers(fields: dict[str, Any], catalog: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    from services.applications.main import register_issuer_key
+    from services.applications.settings import ApplicationsSettings
+
+    settings = ApplicationsSettings.model_validate(fields)
+    known: dict[str, dict[str, Any]] = {}
+    for credential_id, issuers in catalog["issuers"].items():
+        for issuer_id in issuers:
+            known.setdefault(issuer_id, {"credentials": []})["credentials"].append(credential_id)
+    for issuer_id, issuer in known.items():
+        key = OKPKey.generate_key("Ed25519")
+        issuer["kid"] = f"{issuer_id}-{secrets.token_hex(4)}"
+        issuer["jwk"] = key.as_dict(private=True)
+        await register_issuer_key(settings, issuer_id, issuer["kid"], key.as_dict(private=False))
+    return known
+
+
+async def _stock_exam_vouchers(fields: dict[str, Any], catalog: dict[str, Any]) -> None:
+    """One lot an exam, of random codes, good for a year."""
+    from services.payments.main import import_exam_voucher_lot
+    from services.payments.settings import PaymentsSettings
+
+    settings = PaymentsSettings.model_validate(fields)
+    for exam_id in catalog["exams"]:
+        codes = [secrets.token_hex(8).upper() for _ in range(EXAM_CODES_PER_LOT)]
+        await import_exam_voucher_lot(
+            settings,
+            exam_id=exam_id,
+            codes=codes,
+            expires_at=datetime.now(UTC) + timedelta(days=365),
+            order_reference=f"DEMO-{exam_id}",
+            unit_cost_cents=25_000,
+        )

@@ -1,0 +1,161 @@
+"""Directs the demo: applies for everybody, watches the cases, and does what people and staff have to do."""
+
+import asyncio
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from cairn.demo.cast import Cast
+from cairn.demo.scenarios import Scenario
+from contracts.journey import Stage
+from examples.doors import Declined, Doors
+from examples.portal import Portal, application
+
+POLL_SECONDS = 0.4
+BATCH_SECONDS = 0.8
+
+
+class Case:
+    """One scenario on its way."""
+
+    def __init__(self, scenario: Scenario, number: int) -> None:
+        self.scenario = scenario
+        self.number = number
+        self.application_id = ""
+        self.view: dict[str, Any] = {}
+        self.stages_seen: set[str] = set()
+        self.changed = asyncio.Event()
+
+    def see(self, view: dict[str, Any]) -> None:
+        if view != self.view:
+            self.view = view
+            self.stages_seen.add(view["stage"])
+            self.changed.set()
+
+    def row(self) -> dict[str, Any]:
+        """The case as `--json` tells it."""
+        outcome = self.view.get("outcome")
+        witness = self.scenario.witness
+        return {
+            "application_id": self.application_id,
+            "scenario": self.scenario.name,
+            "title": self.scenario.title,
+            "expected": self.scenario.expected,
+            "outcome": outcome,
+            "stage": self.view.get("stage", ""),
+            "reasons": self.view.get("reasons", []),
+            "awarded_cents": self.view.get("awarded_cents", 0),
+            "paid_cents": self.view.get("paid_cents", 0),
+            "ok": outcome == self.scenario.expected and (witness is None or witness in self.stages_seen),
+        }
+
+
+class Director:
+    """Runs every scenario to its end, within one bound."""
+
+    def __init__(self, api: str, cast: Cast, scenarios: Sequence[Scenario], on_change: Callable[[], None]) -> None:
+        self.cases = [Case(scenario, number) for number, scenario in enumerate(scenarios, 1)]
+        self._by_name = {case.scenario.name: case for case in self.cases}
+        self._portal_doors = Doors(api, cast.portal_key)
+        self._portal = Portal(self._portal_doors)
+        self._maker, self._checker = Doors(api, cast.maker_key), Doors(api, cast.checker_key)
+        self._on_change = on_change
+        self._run = uuid.uuid4().hex[:8]
+
+    async def run(self, seconds_max: float) -> None:
+        """Until every case is closed or the time is over; cases that are open then count as failed."""
+        background = [asyncio.create_task(self._watch()), asyncio.create_task(self._pay())]
+        plays = [asyncio.create_task(self._play(case)) for case in self.cases]
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds_max):
+                    await self._first_failure_or_all([*plays], background)
+        finally:
+            for task in [*plays, *background]:
+                task.cancel()
+            await asyncio.gather(*plays, *background, return_exceptions=True)
+            for doors in (self._portal_doors, self._maker, self._checker):
+                await doors.close()
+
+    async def _first_failure_or_all(
+        self, plays: list[asyncio.Task[None]], background: list[asyncio.Task[None]]
+    ) -> None:
+        waiting: set[asyncio.Task[None]] = {*plays}
+        while waiting:
+            done, _ = await asyncio.wait({*waiting, *background}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+            waiting -= done
+
+    async def _play(self, case: Case) -> None:
+        """One person's part: apply, send what is asked for, give up where the scenario says so; wait for the end."""
+        play = case.scenario
+        if play.waits_for is not None:
+            await self._until(self._by_name[play.waits_for], lambda view: view.get("stage") in _FROM_LEARNING)
+        case.application_id = await self._portal.apply(self._application(case), key=f"{self._run}-{play.name}")
+        if play.document is not None:
+            await self._until(case, lambda view: view.get("stage") == Stage.INFORMATION)
+            await self._portal.send_document(case.application_id, play.document)
+        if play.withdraws_in is not None:
+            await self._until(case, lambda view: view.get("stage") == play.withdraws_in)
+            await self._portal.withdraw(case.application_id, "changed_plans")
+        for other in self.cases:
+            if other.scenario.waits_for == play.name:
+                await self._until(other, lambda view: view.get("stage") == Stage.WAITING_LIST)
+                await self._portal.withdraw(case.application_id, "changed_plans")
+        await self._until(case, lambda view: view.get("outcome") is not None)
+
+    def _application(self, case: Case) -> dict[str, Any]:
+        play = case.scenario
+        first = next(c for c in self.cases if c.scenario.person == play.person)
+        return application(
+            given_name=play.person.title(),
+            email=play.email,
+            ssn=f"21909{first.number:04d}",
+            program_id=play.program_id,
+            round_id=play.round_id,
+            provider_id=play.provider_id,
+            credential_id=play.credential_id,
+            state=play.state,
+            declaration=play.declaration,
+            language=play.language,
+        )
+
+    async def _until(self, case: Case, reached: Callable[[dict[str, Any]], bool]) -> None:
+        while not reached(case.view):
+            case.changed.clear()
+            await case.changed.wait()
+
+    async def _watch(self) -> None:
+        """Read every open case as its portal does."""
+        while True:
+            for case in self.cases:
+                if case.application_id and case.view.get("outcome") is None:
+                    case.see(await self._portal.read(case.application_id))
+            self._on_change()
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _pay(self) -> None:
+        """The finance office: one makes a batch, another approves it; what came back is repaired and paid again."""
+        repaired: set[str] = set()
+        round_number = 0
+        while True:
+            round_number += 1
+            key = f"{self._run}-batch-{round_number}"
+            with suppress(Declined):
+                batch = await self._maker.post("/v1/payment-batches", key=key)
+                await self._checker.post(f"/v1/payment-batches/{batch['batch_id']}/approval", key=f"{key}-approve")
+            for case in self.cases:
+                if case.view.get("payment_status") == "returned" and case.application_id not in repaired:
+                    repaired.add(case.application_id)
+                    await self._repair(case)
+            await asyncio.sleep(BATCH_SECONDS)
+
+    async def _repair(self, case: Case) -> None:
+        provider, key = case.scenario.provider_id, f"{self._run}-repair-{case.application_id}"
+        repair = await self._maker.post(f"/v1/payees/{provider}/repairs", {"evidence": "call-back 2026-1"}, key=key)
+        await self._checker.post(f"/v1/payees/{provider}/repairs/{repair['repair_id']}/approval", key=f"{key}-approve")
+
+
+_FROM_LEARNING = {Stage.LEARNING, Stage.EXAM, Stage.CREDENTIAL, Stage.CLAIM, Stage.REIMBURSEMENT, Stage.CLOSED}

@@ -1,0 +1,80 @@
+"""The outside parties of the demo as programs of their own: a college and a finance system."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from cairn.exits import Fault
+from cairn.stack.layout import ROOT
+
+READY_SECONDS_MAX = 60.0
+STOP_SECONDS_MAX = 10.0
+
+
+class PartyFailed(Fault):
+    """An outside party of the demo did not start."""
+
+    code = "party_failed"
+
+
+@asynccontextmanager
+async def outside_parties(folder: Path, college: dict[str, Any], finance: dict[str, Any]) -> AsyncIterator[None]:
+    """Run both while the context lasts; each says `{"ready": true}` before the demo goes on."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    college = college | {"port": _free_port(), "journal": str(folder / "college.jsonl")}
+    finance = finance | {"journal": str(folder / "finance.jsonl")}
+    async with _party(folder, "college", college), _party(folder, "finance_system", finance):
+        yield
+
+
+@asynccontextmanager
+async def _party(folder: Path, name: str, config: dict[str, Any]) -> AsyncIterator[None]:
+    path = folder / f"{name}.json"
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(config))
+    log = folder / f"{name}.log"
+    with log.open("wb") as errors:
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", f"examples.{name}", "--config", str(path),
+            stdout=asyncio.subprocess.PIPE, stderr=errors, cwd=ROOT, preexec_fn=_die_with_parent,
+            env={k: v for k, v in os.environ.items() if not k.startswith("CAIRN_")},
+        )  # fmt: skip
+    try:
+        assert child.stdout is not None
+        try:
+            line = await asyncio.wait_for(child.stdout.readline(), READY_SECONDS_MAX)
+        except TimeoutError:
+            line = b""
+        if b"ready" not in line:
+            raise PartyFailed(f"{name} did not start: {log.read_text(errors='replace')[-2000:]}")
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            child.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(child.wait(), STOP_SECONDS_MAX)
+        except TimeoutError:
+            with suppress(ProcessLookupError):
+                child.kill()
+            await child.wait()
+
+
+def _die_with_parent() -> None:
+    """Linux: end this child when its parent does, however that happens."""
+    import ctypes
+
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
