@@ -13,10 +13,11 @@ from contracts.errors import NotFound, Refused
 from contracts.events.eligibility import Eligibility, Finding
 from contracts.ids import ApplicationId
 from contracts.money import Cents
-from contracts.personal import Declaration, OtherFunding
+from contracts.personal import Declaration
 from contracts.plan import CasePlan, CostLine, Deadlines, ExamPolicy, Milestone
 from contracts.program import Award, CourseRun, Credential, Pack, PovertyGuideline, Provider, Round
 from contracts.texts import Instant, Slug
+from services.eligibility.evidence import weigh
 
 T = TypeVar("T")
 
@@ -74,57 +75,6 @@ class Inputs(_Frozen):
 def digest(inputs: bytes) -> bytes:
     """The SHA-256 that the receipt shows for its sealed inputs."""
     return hashlib.sha256(inputs).digest()
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What the person told, evidence before declaration; `disputed` names what two documents say differently."""
-
-    declaration: Declaration
-    disputed: frozenset[str] = frozenset()
-
-
-def weigh(declaration: Declaration, evidence: Sequence[Declaration]) -> Told:
-    """Evidence stands before what was declared. The order in which documents came makes no difference.
-
-    Of several incomes the latest tax year counts, of several weeks the latest; where two documents about the same year or
-    week differ, the less favorable one. Two states of residence dispute each other: then none is told.
-    """
-    states = {document.state_of_residence for document in evidence if document.state_of_residence}
-    incomes = [document.income for document in evidence if document.income]
-    weeks = [document.employment for document in evidence if document.employment]
-    fundings = [document.other_funding for document in evidence if document.other_funding is not None]
-    told = Declaration(
-        state_of_residence=declaration.state_of_residence if not states else min(states) if len(states) == 1 else None,
-        income=max(incomes, key=lambda one: (one.tax_year, one.ohio_agi_cents, -one.family_size))
-        if incomes
-        else declaration.income,
-        employment=max(
-            weeks,
-            key=lambda one: (
-                one.week_ending,
-                one.services_performed,
-                one.pay_cents,
-                one.separation_involuntary is False,
-                -(one.weekly_benefit_amount_cents or 0),
-            ),
-        )
-        if weeks
-        else declaration.employment,
-        other_funding=_union(fundings) if fundings else declaration.other_funding,
-    )
-    return Told(told, frozenset({"state_of_residence"}) if len(states) > 1 else frozenset())
-
-
-def _union(fundings: Sequence[Sequence[OtherFunding]]) -> list[OtherFunding]:
-    """Each source once per cost line, at the most that any document says."""
-    most: dict[tuple[str, str], OtherFunding] = {}
-    for funding in (one for some in fundings for one in some):
-        key = (funding.cost_kind, funding.source)
-        if key not in most or most[key].amount_cents < funding.amount_cents:
-            most[key] = funding
-    # The declaration's own bound: sixteen sources, the largest of them.
-    return sorted(most.values(), key=lambda one: (-one.amount_cents, one.cost_kind, one.source))[:16]
 
 
 def _by_id(entries: Sequence[T], wanted: str | None) -> T | None:

@@ -15,6 +15,7 @@ from contracts.program import (
     Credential,
     GateWay,
     Issuer,
+    Pack,
     PovertyGuideline,
     Program,
     Provider,
@@ -58,17 +59,7 @@ class PackParts:
         return self.labels[key]
 
     def lists(self) -> dict[str, Any]:
-        names = (
-            "rounds",
-            "poverty_guidelines",
-            "credentials",
-            "stacks",
-            "course_runs",
-            "providers",
-            "issuers",
-            "awards",
-        )
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in Pack.model_fields if name != "program"}
 
 
 def check(parts: PackParts) -> list[Fault]:
@@ -121,9 +112,7 @@ def program_adds_up(parts: PackParts) -> Iterator[Fault]:
     if program.failure.owes is not None and program.failure.owes not in events:
         yield Fault("program.toml", "failure.owes", f"no milestone has the event {program.failure.owes}")
     if not program.participant_charge.allowed and any(m.payer == "participant" for m in program.milestones):
-        yield Fault(
-            "program.toml", "participant_charge.allowed", "is false although a milestone is paid by the participant"
-        )
+        yield Fault("program.toml", "participant_charge.allowed", "is false, but the participant pays a milestone")
 
 
 def rounds_agree_with_the_calendar(parts: PackParts) -> Iterator[Fault]:

@@ -1,4 +1,4 @@
-"""From the five files of a pack to a validated `Pack`: every fault is named with file, key and reason, not the first."""
+"""From the five files of a pack to a validated `Pack`; every fault is named with its file, key and reason."""
 
 import hashlib
 import json
