@@ -123,7 +123,7 @@ def _environment(folder: Path, language: str, zone: ZoneInfo) -> jinja2.Environm
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
         undefined=jinja2.StrictUndefined,
-        autoescape=False,
+        autoescape=False,  # noqa: S701
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -30,7 +30,10 @@ CREATE TABLE webhook_message (
     application_id text,
     type text NOT NULL,
     body text NOT NULL,
-    created_at timestamptz NOT NULL
+    created_at timestamptz NOT NULL,
+    traceparent text,
+    correlation_id text,
+    causation_id text
 );
 
 CREATE INDEX webhook_message_provider ON webhook_message (provider_id, position);

@@ -2,6 +2,7 @@
 
 CREATE TABLE notice (
     notice_id text PRIMARY KEY,
+    position bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
     application_id text NOT NULL REFERENCES case_file,
     template text NOT NULL,
     language text NOT NULL,
@@ -13,9 +14,12 @@ CREATE TABLE notice (
     failure text,
     created_at timestamptz NOT NULL,
     sent_at timestamptz,
+    traceparent text,
+    correlation_id text,
+    causation_id text,
     CHECK ((state = 'failed') = (failure IS NOT NULL)),
     CHECK ((state = 'sent') = (sent_at IS NOT NULL))
 );
 
-CREATE INDEX notice_due ON notice (due_at, notice_id) WHERE state = 'pending';
-CREATE INDEX notice_case ON notice (application_id, created_at, notice_id);
+CREATE INDEX notice_due ON notice (due_at, position) WHERE state = 'pending';
+CREATE INDEX notice_case ON notice (application_id, position);

@@ -1,0 +1,1 @@
+"""The outside world of notifications: the mail system and colleges' endpoints."""

@@ -1,0 +1,21 @@
+"""The environment of the notifications process."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from kit.settings import ProcessSettings
+
+
+class NotificationsSettings(ProcessSettings):
+    """What only notifications needs: bounds of the delivery worker, mail, and whose letters stand in for others."""
+
+    webhook_slots_healthy: Annotated[int, Field(ge=1, le=1000)] = 96
+    """Attempts under way at once to endpoints that answer."""
+    webhook_slots_failing: Annotated[int, Field(ge=1, le=1000)] = 32
+    """Attempts under way at once to endpoints that lately failed: they cannot take the others' slots."""
+    webhook_slots_per_endpoint: Annotated[int, Field(ge=1, le=100)] = 8
+    notice_slots: Annotated[int, Field(ge=1, le=100)] = 8
+    notices_default_program: str = "oh-imap"
+    """Whose letters serve a program without a `notices` folder of its own."""
+    smtp_timeout_seconds: Annotated[float, Field(gt=0, le=120)] = 20.0
