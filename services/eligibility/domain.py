@@ -21,6 +21,8 @@ from services.eligibility.evidence import weigh
 
 T = TypeVar("T")
 
+PIECE_BYTES_MAX = 12_000
+
 
 class ProgramUnknown(NotFound):
     """There is no program {program_id}, or no version {pack_version} of it."""
@@ -68,13 +70,19 @@ class Inputs(_Frozen):
     evidence: list[Declaration] = []
     commitments: list[Commitment] = []
 
-    def sealed_bytes(self) -> bytes:
-        return self.model_dump_json().encode()
+    def clear_bytes(self) -> bytes:
+        """What is sealed, and what the digest is taken of."""
+        return self.model_dump_json(exclude_none=True).encode()
 
 
 def digest(inputs: bytes) -> bytes:
     """The SHA-256 that the receipt shows for its sealed inputs."""
     return hashlib.sha256(inputs).digest()
+
+
+def pieces(clear: bytes) -> list[bytes]:
+    """`clear` cut so that each piece can be sealed; fifty documents do not fit into one."""
+    return [clear[start : start + PIECE_BYTES_MAX] for start in range(0, len(clear), PIECE_BYTES_MAX)]
 
 
 def _by_id(entries: Sequence[T], wanted: str | None) -> T | None:

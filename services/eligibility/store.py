@@ -111,7 +111,7 @@ class Receipt:
     effective_on: date
     answer: Determination
     rule_versions: Mapping[str, int]
-    sealed_inputs: str
+    sealed_inputs: list[str]
     inputs_sha256: bytes
     decided_at: datetime
 

@@ -20,6 +20,7 @@ from services.eligibility.domain import (
     Matter,
     ReceiptBroken,
     digest,
+    pieces,
 )
 from services.eligibility.listing import published
 from services.eligibility.packs import LoadedPack
@@ -114,7 +115,7 @@ async def _told(tx: Connection, vault: Sealer, ask: Determine, sealed: str, labe
 async def _receipt(
     tx: Connection, vault: Sealer, ask: Determine, loaded: LoadedPack, inputs: Inputs, decided: Decided
 ) -> store.Receipt:
-    clear = inputs.sealed_bytes()
+    clear = inputs.clear_bytes()
     return store.Receipt(
         application_id=ask.application_id,
         determination_number=ask.determination_number,
@@ -130,7 +131,7 @@ async def _receipt(
             plan=decided.plan,
         ),
         rule_versions=decided.rule_versions,
-        sealed_inputs=await vault.seal(tx, ask.person_id, clear, purpose_label=RECEIPT),
+        sealed_inputs=[await vault.seal(tx, ask.person_id, piece, purpose_label=RECEIPT) for piece in pieces(clear)],
         inputs_sha256=digest(clear),
         decided_at=inputs.decided_at,
     )
@@ -164,9 +165,11 @@ async def replay(
         receipt = await store.receipt(tx, determination_id)
         if receipt is None:
             raise DeterminationUnknown(kind="determination")
-        clear = await vault.open(
-            tx, receipt.person_id, receipt.sealed_inputs, label=RECEIPT, purpose="replay", request_id=request_id
-        )
+        opened = [
+            await vault.open(tx, receipt.person_id, piece, label=RECEIPT, purpose="replay", request_id=request_id)
+            for piece in receipt.sealed_inputs
+        ]
+        clear = b"".join(opened)
         if digest(clear) != receipt.inputs_sha256:
             raise ReceiptBroken(determination_id=determination_id)
         loaded = await shelf.take(tx, receipt.program_id, receipt.pack_version)

@@ -10,14 +10,14 @@ CREATE TABLE determination (
     outcome text NOT NULL CHECK (outcome IN ('eligible', 'ineligible', 'more_information')),
     answer jsonb NOT NULL,
     rule_versions jsonb NOT NULL,
-    sealed_inputs text NOT NULL,
+    sealed_inputs text[] NOT NULL,
     inputs_sha256 bytea NOT NULL CHECK (octet_length(inputs_sha256) = 32),
     decided_at timestamptz NOT NULL,
     UNIQUE (application_id, determination_number),
     FOREIGN KEY (program_id, pack_version) REFERENCES program_version
 );
 COMMENT ON COLUMN determination.answer IS 'The step''s answer as first given: findings, missing, plan';
-COMMENT ON COLUMN determination.sealed_inputs IS 'All inputs, under the person''s key';
+COMMENT ON COLUMN determination.sealed_inputs IS 'All inputs, under the person''s key, in as many pieces as the vault''s limit asks for';
 
 -- What the program has promised each person; it counts unless the application ended unpaid.
 CREATE TABLE commitment (
