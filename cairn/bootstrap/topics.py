@@ -1,5 +1,7 @@
 """Kafka topics: declared in `deploy/kafka/topics.toml`, created where missing, refused where they differ."""
 
+import asyncio
+import time
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +13,8 @@ from cairn.stack.layout import ROOT
 
 DECLARATION = ROOT / "deploy" / "kafka" / "topics.toml"
 TIMEOUT_MS = 20_000
-_ALREADY_EXISTS = 36
+POLL_SECONDS = 0.05
+_CREATED, _ALREADY_THERE = 0, 36
 
 
 @dataclass(frozen=True)
@@ -51,61 +54,79 @@ def read_topics(environment: str, *, prefix: str = "", file: Path = DECLARATION)
 
 async def ensure_topics(bootstrap: str, topics: list[TopicDeclaration]) -> list[str]:
     """Create what is missing, then compare all; the names that were created. Raises `TopicsDrifted`."""
-    from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+    from aiokafka.admin import AIOKafkaAdminClient
 
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=TIMEOUT_MS)
     await admin.start()
     try:
         existing = set(await admin.list_topics())
         missing = [topic for topic in topics if topic.name not in existing]
-        if missing:
-            new = [
-                NewTopic(
-                    name=topic.name,
-                    num_partitions=topic.partitions,
-                    replication_factor=topic.factor,
-                    topic_configs=dict(topic.config),
-                )
-                for topic in missing
-            ]
-            _require_created(await admin.create_topics(new, timeout_ms=TIMEOUT_MS))
-        differences = await _differences(admin, [topic for topic in topics if topic not in missing])
+        created = await _create(admin, missing) if missing else []
+        partitions = await _described(admin, [topic.name for topic in topics])
+        differences = _differences(topics, partitions, await _configs(admin, [topic.name for topic in topics]))
     finally:
         await admin.close()
     if differences:
         raise TopicsDrifted(differences)
-    return [topic.name for topic in missing]
+    return created
 
 
-def _require_created(answer: Any) -> None:
-    fine = {0, _ALREADY_EXISTS}
-    refused = [f"{name}: {text or code}" for name, code, text in answer.topic_errors if code not in fine]
+async def _create(admin: Any, topics: list[TopicDeclaration]) -> list[str]:
+    from aiokafka.admin import NewTopic
+
+    new = [
+        NewTopic(
+            name=topic.name,
+            num_partitions=topic.partitions,
+            replication_factor=topic.factor,
+            topic_configs=dict(topic.config),
+        )
+        for topic in topics
+    ]
+    answer = await admin.create_topics(new, timeout_ms=TIMEOUT_MS)
+    refused = [f"{name}: {text}" for name, code, text in answer.topic_errors if code not in {_CREATED, _ALREADY_THERE}]
     if refused:
         raise TopicsDrifted([f"could not create {each}" for each in refused])
+    return [name for name, code, _ in answer.topic_errors if code == _CREATED]
 
 
-async def _differences(admin: Any, topics: list[TopicDeclaration]) -> list[str]:
+async def _described(admin: Any, names: list[str]) -> dict[str, list[dict[str, Any]]]:
+    """The partitions of each topic. A broker learns of a new topic a moment after the controller has made it."""
+    give_up = time.monotonic() + TIMEOUT_MS / 1000
+    while True:
+        found = {each["topic"]: each["partitions"] for each in await admin.describe_topics(names) if each["partitions"]}
+        if len(found) == len(names) or time.monotonic() > give_up:
+            return found
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def _configs(admin: Any, names: list[str]) -> dict[str, dict[str, str]]:
     from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-    if not topics:
-        return []
+    answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in names])
+    # A resource is (error code, error message, type, name, entries); an entry begins with name and value.
+    return {
+        resource[3]: {entry[0]: entry[1] for entry in resource[4]}
+        for answer in answers
+        for resource in answer.resources
+    }
+
+
+def _differences(
+    topics: list[TopicDeclaration],
+    partitions: Mapping[str, list[dict[str, Any]]],
+    configs: Mapping[str, Mapping[str, str]],
+) -> list[str]:
     found: list[str] = []
-    described = {each["topic"]: each["partitions"] for each in await admin.describe_topics([t.name for t in topics])}
-    resources = [ConfigResource(ConfigResourceType.TOPIC, topic.name) for topic in topics]
-    configs: dict[str, dict[str, str]] = {}
-    for answer in await admin.describe_configs(resources):
-        for resource in answer.resources:
-            name, entries = resource[3], resource[4]
-            configs[name] = {entry[0]: entry[1] for entry in entries}
     for topic in topics:
-        partitions = described[topic.name]
-        if len(partitions) != topic.partitions:
-            found.append(f"{topic.name} has {len(partitions)} partitions, declared are {topic.partitions}")
-        factor = len(partitions[0]["replicas"]) if partitions else 0
-        if factor != topic.factor:
-            found.append(f"{topic.name} has {factor} replicas, declared are {topic.factor}")
+        own = partitions.get(topic.name, [])
+        if len(own) != topic.partitions:
+            found.append(f"{topic.name} has {len(own)} partitions, declared are {topic.partitions}")
+        factors = {len(each["replicas"]) for each in own}
+        if factors != {topic.factor}:
+            found.append(f"{topic.name} has {sorted(factors)} replicas, declared are {topic.factor}")
         for key, value in topic.config.items():
-            actual = configs[topic.name].get(key)
+            actual = configs.get(topic.name, {}).get(key)
             if actual != value:
                 found.append(f"{topic.name} has {key} = {actual}, declared is {value}")
     return found

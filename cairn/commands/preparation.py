@@ -108,13 +108,10 @@ def issue_key(
     answer(as_json, {"key": key, "kind": kind, "id": identity, "scopes": scope, "expires_at": expires_at}, key)
 
 
-async def issue_for(
-    given: "ProcessSettings", kind: str, identity: str, scopes: list[str], expires_at: datetime
-) -> str:
+async def issue_for(given: "ProcessSettings", kind: str, identity: str, scopes: list[str], expires_at: datetime) -> str:
     """Issue an API key; the clear key, which is kept nowhere."""
     from kit.access import Principal
     from kit.access import issue_key as issue
-
     from kit.db import Database
 
     database = await Database.connect(

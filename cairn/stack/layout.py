@@ -74,12 +74,12 @@ class Home:
                 raise HomeUnsafe(self.nobody_folder)
             self.nobody_folder.chmod(0o755)
 
-    def require_disk(self, needed_bytes: int = FREE_BYTES_MIN) -> None:
-        """`DiskFull` where there is less than `needed_bytes` for the data."""
+    def require_disk(self) -> None:
+        """`DiskFull` where there is too little room for the data."""
         for path in {self.path, self.nobody_folder}:
             free = shutil.disk_usage(path).free
-            if free < needed_bytes:
-                raise DiskFull(path, free, needed_bytes)
+            if free < FREE_BYTES_MIN:
+                raise DiskFull(path, free, FREE_BYTES_MIN)
 
     def erase(self) -> None:
         """Remove everything but the lock that the caller holds."""

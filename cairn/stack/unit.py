@@ -17,6 +17,7 @@ RESTARTS_MAX = 5
 RESTART_WINDOW_SECONDS = 60.0
 BACKOFF_SECONDS_FIRST = 0.5
 POLL_SECONDS = 0.05
+PORT_SECONDS_MAX = 5.0
 CHECK_SECONDS_MAX = 10.0
 
 
@@ -82,7 +83,7 @@ class Unit:
 
     async def _wait_for_ports(self) -> None:
         # What the stack that ran here a moment ago held may take that long to be let go.
-        give_up = time.monotonic() + 5
+        give_up = time.monotonic() + PORT_SECONDS_MAX
         names = list(self.what.port_names)
         while not all(is_free(self._ports[name]) for name in names):
             if time.monotonic() > give_up:
