@@ -41,6 +41,8 @@ def application(
     given_name: str,
     email: str,
     ssn: str,
+    family_name: str = "Example",
+    birth_date: str = "1994-05-17",
     program_id: str,
     round_id: str,
     provider_id: str,
@@ -53,9 +55,9 @@ def application(
     return {
         "person": {
             "given_name": given_name,
-            "family_name": "Example",
+            "family_name": family_name,
             "email": email,
-            "birth_date": "1994-05-17",
+            "birth_date": birth_date,
             "ssn": ssn,
             "county": "lorain",
             "language": language,

@@ -102,7 +102,7 @@ async def _stock_exam_vouchers(fields: dict[str, Any], catalog: dict[str, Any]) 
 
     settings = PaymentsSettings.model_validate(fields)
     for exam_id in catalog["exams"]:
-        codes = [secrets.token_hex(8).upper() for _ in range(EXAM_CODES_PER_LOT)]
+        codes = [f"XVC-{secrets.token_hex(8).upper()}" for _ in range(EXAM_CODES_PER_LOT)]
         await import_exam_voucher_lot(
             settings,
             exam_id=exam_id,

@@ -34,16 +34,12 @@ def demo(
     if only and len(chosen) != len(set(only)):
         raise typer.BadParameter(f"scenarios are: {', '.join(s.name for s in SCENARIOS)}")
     stays = sys.stdout.isatty() and not as_json if stay is None else stay
-    result = asyncio.run(_run(Home(home or ROOT / ".cairn" / "demo"), chosen, seconds, stays=stays, as_json=as_json))
-    if as_json:
-        print(json.dumps(result))
-    if not result["ok"]:
+    place = Home((home or ROOT / ".cairn" / "demo").absolute())
+    if not asyncio.run(_run(place, chosen, seconds, stays=stays, as_json=as_json)):
         raise typer.Exit(Exit.FAILED)
 
 
-async def _run(
-    home: Home, scenarios: Sequence[Scenario], seconds: float, *, stays: bool, as_json: bool
-) -> dict[str, Any]:
+async def _run(home: Home, scenarios: Sequence[Scenario], seconds: float, *, stays: bool, as_json: bool) -> bool:
     from cairn.demo.production import produce
     from cairn.demo.view import live_panel, show_end
     from cairn.stack.supervisor import Supervisor, stop_signals
@@ -61,8 +57,10 @@ async def _run(
         with stop_signals() as asked:
             async with produce(home, scenarios, seconds, on_stack=tell_stack, on_cases=tell_cases, asked=asked) as end:
                 live.stop()
-                show_end(console, end, end["looks"])
+                show_end(console, end, end.pop("looks"))
+                if as_json:
+                    print(json.dumps(end), flush=True)
                 if stays and not asked.is_set():
                     console.print("\nThe stack stays up until Ctrl-C.", style="bold")
                     await asked.wait()
-    return {key: value for key, value in end.items() if key != "looks"}
+    return end["ok"]

@@ -113,6 +113,8 @@ class Director:
             given_name=play.person.title(),
             email=play.email,
             ssn=f"21909{first.number:04d}",
+            family_name=f"Quillfeather-{play.person.title()}",
+            birth_date=f"1987-03-{first.number:02d}",
             program_id=play.program_id,
             round_id=play.round_id,
             provider_id=play.provider_id,

@@ -1,0 +1,109 @@
+"""One run of `cairn demo` as a process of its own, watched from outside."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+from cairn.stack.engines import environment
+from cairn.stack.layout import ROOT, Home
+
+END_SECONDS_MAX = 420.0
+STOP_SECONDS_MAX = 120.0
+POLL_SECONDS = 0.05
+
+
+class DemoRun:
+    """`with DemoRun(folder) as run: result = run.result()`; the stack stays up until the context ends."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.home = Home(folder / "home")
+        self._output = folder / "demo.out"
+        self._errors = folder / "demo.err"
+        self._arguments = arguments
+
+    def __enter__(self) -> Self:
+        base = {key: value for key, value in os.environ.items() if not key.startswith("CAIRN_")}
+        argv = [
+            sys.executable,
+            "-m",
+            "cairn",
+            "demo",
+            "--json",
+            "--stay",
+            "--home",
+            str(self.home.path),
+            *self._arguments,
+        ]
+        with self._output.open("wb") as out, self._errors.open("wb") as errors:
+            self._process = subprocess.Popen(
+                argv, cwd=ROOT, env=base, stdout=out, stderr=errors, start_new_session=True
+            )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(STOP_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise
+        finally:
+            self.home.erase()
+
+    def result(self) -> dict[str, Any]:
+        """What the demo said, once it has said it."""
+        self.wait_until(lambda: self._output.read_bytes().endswith(b"\n"), END_SECONDS_MAX, "the demo's result")
+        return json.loads(self._output.read_text().splitlines()[-1])
+
+    def wait_until(self, reached: Callable[[], bool], seconds_max: float, what: str) -> None:
+        """Wait for something observable; the demo's own words where it ends or the bound passes first."""
+        give_up = time.monotonic() + seconds_max
+        while not reached():
+            ended = self._process.poll()
+            if ended is not None and not reached():
+                raise AssertionError(f"the demo ended with {ended} before {what}:\n{self.words()}")
+            if time.monotonic() > give_up:
+                raise AssertionError(f"no {what} within {seconds_max:.0f} s:\n{self.words()}")
+            time.sleep(POLL_SECONDS)
+
+    def words(self) -> str:
+        """The last the demo said, for a failing test's message."""
+        texts = [path.read_text(errors="replace")[-3000:] for path in (self._errors, self._output) if path.exists()]
+        for log in sorted(self.home.logs.glob("*.log")):
+            lines = [line for line in log.read_text(errors="replace").splitlines() if "error" in line.lower()]
+            texts.append(f"== {log.name}\n" + "\n".join(line[:400] for line in lines[-5:]))
+        return "\n".join(texts)
+
+    def pid_of(self, unit: str) -> int:
+        """The process that runs as this unit of the stack now."""
+        return int(self.home.read_state()["units"][unit]["pid"])
+
+    def journal(self, party: str) -> list[dict[str, Any]]:
+        """What an outside party wrote down itself."""
+        path = self.home.path / "parties" / f"{party}.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def environment(self) -> dict[str, str]:
+        """The settings of the running stack, for commands and connections of the test."""
+        return dict(environment(self.home, self.home.read_state()["ports"]))
+
+    def cairn(self, *arguments: str) -> dict[str, Any]:
+        """Run a `cairn` command against this stack; its JSON."""
+        done = subprocess.run(
+            [sys.executable, "-m", "cairn", *arguments, "--json"],
+            cwd=ROOT,
+            env={**os.environ, **self.environment(), "CAIRN_HOME": str(self.home.path)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout)

@@ -1,0 +1,57 @@
+"""Kill any one process in the middle of the demo: every case still ends right, and nothing happens twice."""
+
+import os
+import signal
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from cairn.demo.scenarios import SCENARIOS
+from cairn.stack.process import PROCESSES
+from tests.journeys.demo_run import DemoRun
+
+ENGINES = ("postgres", "kafka", "temporal")
+WEBHOOKS_BEFORE_KILL = (4, 18)
+MIDDLE_SECONDS_MAX = 240.0
+
+
+@pytest.mark.parametrize("victim", [*PROCESSES, *ENGINES])
+def test_a_killed_process_changes_no_outcome(tmp_path: Path, victim: str) -> None:
+    with DemoRun(tmp_path) as run:
+        for webhooks in WEBHOOKS_BEFORE_KILL:
+            run.wait_until(
+                lambda seen=webhooks: len(run.journal("college")) >= seen, MIDDLE_SECONDS_MAX, f"{webhooks} webhooks"
+            )
+            os.kill(run.pid_of(victim), signal.SIGKILL)
+        result = run.result()
+        wrong = [(c["scenario"], c["outcome"], c["stage"]) for c in result["cases"] if not c["ok"]]
+        assert wrong == [], run.words()
+        assert result["ok"], result
+        assert_nothing_twice(run, result)
+
+
+def assert_nothing_twice(run: DemoRun, result: dict) -> None:
+    """Against the outside parties' own journals and the books."""
+    payments = [line for line in run.journal("finance") if "disbursement_id" in line]
+    paid = Counter(line["invoice_number"] for line in payments if line["status"] == "PAID" and not line["again"])
+    reimbursed = sum(scenario.expected == "reimbursed" for scenario in SCENARIOS)
+    assert sorted(paid.values()) == [1] * reimbursed
+    assert all(count == 1 for count in Counter(line["disbursement_id"] for line in payments).values())
+    webhooks: dict[tuple[str, ...], set[str]] = {}
+    for line in run.journal("college"):
+        if "webhook_id" in line:
+            about = (
+                "type",
+                "application_id",
+                "reminder_number",
+                "attempt_number",
+                "status",
+                "disbursement_id",
+                "claim_id",
+            )
+            webhooks.setdefault(tuple(str(line.get(name)) for name in about), set()).add(line["webhook_id"])
+    assert {about: ids for about, ids in webhooks.items() if len(ids) > 1} == {}
+    proof = run.cairn("ledger", "prove")
+    assert proof["differences"] == []
+    assert sum(result["money"].values()) == result["appropriation_cents"]
