@@ -1,0 +1,135 @@
+"""Stages 7 and 8: the claim is matched, decided, paid."""
+
+from datetime import timedelta
+
+import pytest
+from temporalio.client import WorkflowUpdateFailedError
+
+from contracts.journey import UPDATE_DECIDE, Decision, Outcome, Stage
+from contracts.steps.applications import CLOSE_CASE
+from contracts.steps.payments import PAY_CLAIM, RELEASE_FUNDS, REVIEW_CLAIM, ClaimStatus
+from tests.workflows.driver import Case
+from tests.workflows.fakes import AWARD_CENTS, FakeSteps, reviewed
+from tests.workflows.test_eligibility_stage import decide
+
+REFERRED = reviewed(ClaimStatus.REFERRED)
+
+
+async def test_the_provider_does_not_claim_in_time(case: Case, steps: FakeSteps) -> None:
+    await case.start()
+    await case.to_claim()
+    assert await case.outcome() is Outcome.CLAIM_LAPSED
+    assert steps.of(CLOSE_CASE)[0].reasons == ["not_claimed_in_time"]
+    assert len(steps.of(RELEASE_FUNDS)) == 1
+
+
+async def test_a_returned_claim_is_mended_and_claimed_again(case: Case, steps: FakeSteps) -> None:
+    steps.script(REVIEW_CLAIM, reviewed(ClaimStatus.RETURNED))
+    await case.start()
+    await case.to_claim()
+    await case.tell(case.claimed(1))
+    await case.reaches(Stage.CLAIM, noted="returned")
+    await case.tell(case.claimed(2))
+    await case.reaches(Stage.REIMBURSEMENT)
+    first, second = steps.of(REVIEW_CLAIM)
+    assert first.claim_due_at == second.claim_due_at
+    assert steps.of(PAY_CLAIM)[0].claim_id == case.claimed(2).claim_id
+
+
+async def test_a_refused_claim_ends_the_case_with_every_reason(case: Case, steps: FakeSteps) -> None:
+    steps.script(REVIEW_CLAIM, reviewed(ClaimStatus.REFUSED, reason="participant_was_charged"))
+    await case.start()
+    await case.to_claim()
+    await case.tell(case.claimed())
+    assert await case.outcome() is Outcome.CLAIM_REFUSED
+    assert steps.of(CLOSE_CASE)[0].reasons == ["participant_was_charged"]
+
+
+async def test_a_claim_for_less_gives_the_rest_back(case: Case, steps: FakeSteps) -> None:
+    await case.start()
+    await case.to_claim()
+    await case.tell(case.claimed(amount_cents=100_000))
+    await case.reaches(Stage.REIMBURSEMENT)
+    await case.tell(case.settled())
+    assert await case.outcome() is Outcome.REIMBURSED
+    assert len(steps.of(RELEASE_FUNDS)) == 1
+
+
+async def test_two_people_approve_a_referred_claim(case: Case, steps: FakeSteps) -> None:
+    steps.script(REVIEW_CLAIM, REFERRED, REFERRED)
+    await case.start()
+    await case.to_claim()
+    await case.tell(case.claimed())
+    await case.reaches(Stage.CLAIM, question="claim_review")
+    await case.act(UPDATE_DECIDE, decide("claim_review", Decision.APPROVE, "m.ortiz"))
+    await case.reaches(Stage.CLAIM, question="claim_review")
+    with pytest.raises(WorkflowUpdateFailedError) as same_person:
+        await case.act(UPDATE_DECIDE, decide("claim_review", Decision.APPROVE, "m.ortiz"))
+    assert "second person" in str(same_person.value.cause)
+    await case.act(UPDATE_DECIDE, decide("claim_review", Decision.APPROVE, "j.lee"))
+    await case.reaches(Stage.REIMBURSEMENT)
+    assert [each.approved_by for each in steps.of(REVIEW_CLAIM)] == [[], ["m.ortiz"], ["m.ortiz", "j.lee"]]
+
+
+async def test_staff_refuse_a_referred_claim(case: Case, steps: FakeSteps) -> None:
+    steps.script(REVIEW_CLAIM, REFERRED, reviewed(ClaimStatus.REFUSED, reason="invoice_not_proper"))
+    await case.start()
+    await case.to_claim()
+    await case.tell(case.claimed())
+    await case.reaches(Stage.CLAIM, question="claim_review")
+    await case.act(UPDATE_DECIDE, decide("claim_review", Decision.REFUSE))
+    assert await case.outcome() is Outcome.CLAIM_REFUSED
+    assert steps.of(REVIEW_CLAIM)[1].refused_by == "m.ortiz"
+
+
+async def test_a_claim_does_not_lapse_because_staff_are_late(case: Case, steps: FakeSteps) -> None:
+    steps.script(REVIEW_CLAIM, REFERRED)
+    await case.start()
+    await case.to_claim()
+    await case.tell(case.claimed())
+    await case.reaches(Stage.CLAIM, question="claim_review")
+    await case.passes(timedelta(days=60))
+    await case.reaches(Stage.CLAIM, question="claim_review", noted="overdue")
+    await case.act(UPDATE_DECIDE, decide("claim_review", Decision.APPROVE))
+    await case.reaches(Stage.REIMBURSEMENT)
+
+
+async def test_a_payment_that_came_back_is_repaired_and_paid_again(case: Case, steps: FakeSteps) -> None:
+    await case.start()
+    await case.to_reimbursement()
+    await case.tell(case.returned(1))
+    await case.reaches(Stage.REIMBURSEMENT, noted="came back")
+    await case.tell(case.repaired(1))
+    await case.reaches(Stage.REIMBURSEMENT, noted="disbursement repaired")
+    await case.tell(case.settled(2))
+    assert await case.outcome() is Outcome.REIMBURSED
+    assert [each.attempt_number for each in steps.of(PAY_CLAIM)] == [1, 2]
+
+
+async def test_an_overdue_payment_calls_staff_and_stays_open(case: Case) -> None:
+    await case.start()
+    await case.to_reimbursement()
+    await case.passes(timedelta(days=90))
+    await case.reaches(Stage.REIMBURSEMENT, noted="overdue")
+    await case.tell(case.settled())
+    assert await case.outcome() is Outcome.REIMBURSED
+
+
+async def test_a_payment_that_never_settles_is_given_up_after_two_years(case: Case, steps: FakeSteps) -> None:
+    await case.start()
+    await case.to_reimbursement()
+    assert await case.outcome() is Outcome.CLOSED_BY_STAFF
+    assert steps.of(CLOSE_CASE)[0].reasons == ["payment_never_settled"]
+
+
+async def test_a_payment_that_keeps_coming_back_goes_to_staff(case: Case, steps: FakeSteps) -> None:
+    await case.start()
+    await case.to_reimbursement()
+    for attempt in range(1, 11):
+        await case.tell(case.returned(attempt))
+        await case.tell(case.repaired(attempt))
+    await case.reaches(Stage.REIMBURSEMENT, question="payment_returned")
+    await case.act(UPDATE_DECIDE, decide("payment_returned", Decision.REFUSE))
+    assert await case.outcome() is Outcome.CLOSED_BY_STAFF
+    assert len(steps.of(PAY_CLAIM)) == 10
+    assert steps.of(REVIEW_CLAIM)[0].auto_approve_max_cents == AWARD_CENTS
