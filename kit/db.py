@@ -83,18 +83,28 @@ class Database:
                 await asyncio.sleep(0.2)
 
     @asynccontextmanager
-    async def connection(self) -> AsyncGenerator[Connection, None]:
+    async def connection(self) -> "AsyncGenerator[PoolConnectionProxy[asyncpg.Record], None]":
         """One connection outside any transaction. What is set on it for the session stays with it: set nothing."""
         with _transient_errors():
-            connection = await self._acquire()
+            connection: PoolConnectionProxy[asyncpg.Record] = await self._acquire()
             try:
                 yield connection
             except asyncpg.InterfaceError as error:
-                if not connection.is_closed():
+                if not _is_gone(connection):
                     raise
                 raise DatabaseUnavailable(what="ConnectionClosed") from error
             finally:
                 await self._pool.release(connection)
+
+    @asynccontextmanager
+    async def session(self) -> "AsyncGenerator[PoolConnectionProxy[asyncpg.Record], None]":
+        """A connection of one's own for session locks and session settings: it is cut at the end, never reused."""
+        async with self.connection() as connection:
+            try:
+                yield connection
+            finally:
+                if not _is_gone(connection):
+                    connection.terminate()
 
     @asynccontextmanager
     async def transaction(self, *, local: Mapping[str, str] | None = None) -> AsyncGenerator[Connection, None]:
@@ -145,6 +155,13 @@ async def _open_pool(dsn: str, schema: str, application_name: str, connections_m
             "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_TIMEOUT_MS),
         },
     )
+
+
+def _is_gone(connection: "PoolConnectionProxy[asyncpg.Record]") -> bool:
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        return True  # The pool takes a connection that broke away from its proxy at once.
 
 
 async def _set_codecs(connection: "RawConnection") -> None:

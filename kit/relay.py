@@ -113,15 +113,12 @@ class Relay:
 
     @asynccontextmanager
     async def _session(self) -> AsyncGenerator[Connection, None]:
-        async with self._database.connection() as connection:
-            try:
-                # The head is small and the tail may be long: statistics of a table that is always nearly empty
-                # would make the planner sort all of it for every batch.
-                await connection.execute("SET enable_sort = off; SET enable_seqscan = off; SET enable_bitmapscan = off")
-                yield connection
-            finally:
-                # The shards' locks belong to this session: back in the pool it would keep them for nobody.
-                connection.terminate()
+        # The shards' locks belong to this session: back in the pool it would keep them for nobody.
+        async with self._database.session() as connection:
+            # The head is small and the tail may be long: statistics of a table that is always nearly empty would
+            # make the planner sort all of it for every batch.
+            await connection.execute("SET enable_sort = off; SET enable_seqscan = off; SET enable_bitmapscan = off")
+            yield connection
 
     @asynccontextmanager
     async def _producer(self) -> AsyncGenerator[Any, None]:
