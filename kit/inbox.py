@@ -62,10 +62,23 @@ class _Item:
 
 
 class Inbox:
-    """One consumer's inbox in one schema."""
+    """One consumer's inbox in one schema.
 
-    def __init__(self, *, name: str, database: Database, handlers: Mapping[type[Fact], Handler], clock: Clock) -> None:
+    `side_by_side`: a batch's facts with different keys are handled at the same time, those with one key in order. For
+    handlers that mostly wait for something outside; they must take turns with the transaction themselves.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        database: Database,
+        handlers: Mapping[type[Fact], Handler],
+        clock: Clock,
+        side_by_side: bool = False,
+    ) -> None:
         self.name = name
+        self._side_by_side = side_by_side
         self._database = database
         self._handlers = dict(handlers)
         self._clock = clock
@@ -131,7 +144,7 @@ class Inbox:
         await self._settle_together([_Item(item.record, None, poison)])
 
     async def _settle_together(self, items: Sequence[_Item]) -> None:
-        handled: list[str] = []
+        handled: list[Received[Any]] = []
         buried: list[_Item] = []
         async with self._database.transaction() as tx:
             fresh = await self._mark(tx, items)
@@ -141,8 +154,8 @@ class Inbox:
                         buried.append(item)
                 elif item.received is not None and item.received.envelope.id in fresh:
                     fresh.discard(item.received.envelope.id)
-                    await self._handle(item.received, tx)
-                    handled.append(item.received.envelope.type)
+                    handled.append(item.received)
+            await self._handle_all(handled, tx)
         self._count(items, handled, buried)
 
     async def _mark(self, tx: Connection, items: Sequence[_Item]) -> set[UUID]:
@@ -150,6 +163,23 @@ class Inbox:
         if not ids:
             return set()
         return {row["event_id"] for row in await tx.fetch(_TAKE, self.name, ids, self._clock.now())}
+
+    async def _handle_all(self, received: Sequence[Received[Any]], tx: Connection) -> None:
+        if not self._side_by_side:
+            await self._in_order(received, tx)
+            return
+        by_key: dict[str, list[Received[Any]]] = {}
+        for each in received:
+            by_key.setdefault(each.fact.partition_key(), []).append(each)
+        # All must have ended before the transaction is left, also when one has failed.
+        ends = await asyncio.gather(*(self._in_order(each, tx) for each in by_key.values()), return_exceptions=True)
+        failures = [end for end in ends if end is not None]
+        if failures:
+            raise next((failure for failure in failures if isinstance(failure, Unavailable)), failures[0])
+
+    async def _in_order(self, received: Sequence[Received[Any]], tx: Connection) -> None:
+        for each in received:
+            await self._handle(each, tx)
 
     async def _handle(self, received: Received[Any], tx: Connection) -> None:
         handler = self._handlers[type(received.fact)]
@@ -160,9 +190,9 @@ class Inbox:
         ):
             await handler(received, tx)
 
-    def _count(self, items: Sequence[_Item], handled: Sequence[str], buried: Sequence[_Item]) -> None:
-        for fact_type in handled:
-            _HANDLED.labels(self.name, fact_type).inc()
+    def _count(self, items: Sequence[_Item], handled: Sequence[Received[Any]], buried: Sequence[_Item]) -> None:
+        for received in handled:
+            _HANDLED.labels(self.name, received.envelope.type).inc()
         readable = sum(item.received is not None for item in items)
         _DUPLICATES.labels(self.name).inc(readable - len(handled))
         for item in buried:

@@ -45,7 +45,7 @@ class ConsumerNotReading(Unavailable):
 
 
 class Consumer:
-    """Reads the topics of the facts in `handlers`, as the group `cairn.<name>`."""
+    """Reads the topics of the facts in `handlers`, as the group `cairn.<name>`. `side_by_side`: see `Inbox`."""
 
     def __init__(
         self,
@@ -55,13 +55,14 @@ class Consumer:
         settings: ProcessSettings,
         handlers: Mapping[type[Fact], Handler],
         clock: Clock,
+        side_by_side: bool = False,
     ) -> None:
         if not handlers:
             raise ValueError(f"the consumer {name} handles nothing")
         self.name = name
         self.topics = sorted({topic_of(fact_type.TYPE).value for fact_type in handlers})
         self._bootstrap = settings.kafka_bootstrap
-        self._inbox = Inbox(name=name, database=database, handlers=handlers, clock=clock)
+        self._inbox = Inbox(name=name, database=database, handlers=handlers, clock=clock, side_by_side=side_by_side)
         self._subscriber: Any = None
         self._reading = False
         self._in_hand = asyncio.Lock()
