@@ -1,6 +1,6 @@
 """Attestations: a registered issuer's statement, signed as a compact JWS (RFC 7515) with Ed25519 or ES256.
 
-The payload is JSON `{"issuer_id", "enrollment_id", "credential_id", "completed_on"}`, the header names the key (`kid`).
+The payload is JSON `{"iss", "enrollment_id", "credential_id", "completed_on"}`, the header names the key (`kid`).
 """
 
 # pyright: strict
@@ -66,7 +66,8 @@ class Statement(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
-    issuer_id: Slug
+    iss: Slug
+    """The issuer's id in the program."""
     enrollment_id: EnrollmentId
     credential_id: Slug
     completed_on: Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")]
@@ -126,7 +127,7 @@ def verify(unverified: Unverified, key: IssuerKey | None, *, scope: frozenset[st
     `scope` names the issuers who may attest the enrollment's credential.
     """
     statement = unverified.statement
-    if key is None or key.issuer_id != statement.issuer_id or not key.counts_at(now):
+    if key is None or key.issuer_id != statement.iss or not key.counts_at(now):
         raise IssuerKeyUnknown(pointer="/attestation")
     try:
         with warnings.catch_warnings():
@@ -135,7 +136,7 @@ def verify(unverified: Unverified, key: IssuerKey | None, *, scope: frozenset[st
             jws.deserialize_compact(unverified.compact, _import_key(key.public_jwk), algorithms=list(ALGORITHMS))
     except (JoseError, ValueError, TypeError) as error:
         raise SignatureInvalid(pointer="/attestation") from error
-    if statement.issuer_id not in scope:
+    if statement.iss not in scope:
         raise IssuerOutOfScope(pointer="/attestation")
     return statement
 

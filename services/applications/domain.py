@@ -337,7 +337,7 @@ def registered(
         return earlier
     if attempt_number > 1:
         before = attempts.get(attempt_number - 1)
-        if before is None or before.result is None:
+        if before is None or before.result in (None, ExamResult.CANCELED):
             raise ExamAttemptOutOfOrder(
                 attempt_number=attempt_number, act="registered", why="the attempt before has no result"
             )

@@ -118,11 +118,16 @@ def _(fact: app.CompletionAttested, sequence: int) -> Entry:
     )
 
 
+def _exam_place(attempt_number: int, sequence: int) -> int:
+    # A canceled sitting is registered again under the same attempt: our own sequence orders registration and result.
+    return place(70, attempt_number * 10**9 + sequence)
+
+
 @tells(app.ExamRegistered)
 def _(fact: app.ExamRegistered, sequence: int) -> Entry:
     return Entry(
         text=f"The person is registered for exam attempt {fact.attempt_number}.",
-        place=place(70, 3 * fact.attempt_number + 1),
+        place=_exam_place(fact.attempt_number, sequence),
         stage=Stage.EXAM,
         lead=Lead(next_party="person", next_text="The person takes the exam."),
     )
@@ -135,7 +140,7 @@ def _(fact: app.ExamResulted, sequence: int) -> Entry:
     return Entry(
         text=f"Exam attempt {fact.attempt_number}: {fact.result.value.replace('_', ' ')}.",
         reasons=why,
-        place=place(70, 3 * fact.attempt_number + 2),
+        place=_exam_place(fact.attempt_number, sequence),
         stage=Stage.CREDENTIAL if passed else Stage.EXAM,
         lead=Lead(
             reasons=why,

@@ -78,7 +78,7 @@ def _(fact: pay.FundsEncumbered, sequence: int) -> Entry:
 def _(fact: pay.ExamVoucherIssued, sequence: int) -> Entry:
     return Entry(
         text=f"An exam voucher was issued for attempt {fact.attempt_number}.",
-        place=place(70, 3 * fact.attempt_number),
+        place=place(70, fact.attempt_number * 10**9),
         stage=Stage.EXAM,
         lead=Lead(due_at=fact.expires_at, next_party="person", next_text="The person registers for the exam."),
     )

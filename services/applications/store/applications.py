@@ -52,6 +52,8 @@ SELECT {_COLUMNS} FROM application
 WHERE application_id = (SELECT application_id FROM enrollment WHERE enrollment_id = $1) FOR UPDATE
 """
 
+_FIND_LANGUAGE = "SELECT language FROM application WHERE application_id = $1"
+
 _WITHDRAW = "UPDATE application SET withdrawn_at = $2, withdrawn_reason = $3 WHERE application_id = $1"
 
 _CLOSE = "UPDATE application SET closed_at = $2, outcome = $3 WHERE application_id = $1"
@@ -106,6 +108,10 @@ async def lock(tx: Connection, application_id: str) -> Application | None:
 
 async def lock_of_enrollment(tx: Connection, enrollment_id: str) -> Application | None:
     return _application(await tx.fetchrow(_LOCK_OF_ENROLLMENT, enrollment_id))
+
+
+async def find_language(tx: Connection, application_id: str) -> str:
+    return await tx.fetchval(_FIND_LANGUAGE, application_id)
 
 
 async def save_withdrawal(tx: Connection, application: Application) -> None:

@@ -71,7 +71,7 @@ async def put_attestation(
     """Keep the statement exactly as it was signed."""
     statement = unverified.statement
     await tx.execute(
-        _PUT_ATTESTATION, attestation_id, enrollment.enrollment_id, enrollment.provider_id, statement.issuer_id,
+        _PUT_ATTESTATION, attestation_id, enrollment.enrollment_id, enrollment.provider_id, statement.iss,
         unverified.key_id, statement.credential_id, statement.completed_on, unverified.compact, now,
     )  # fmt: skip
 

@@ -1,0 +1,1 @@
+"""What applications does: one verb per function, one transaction each."""
