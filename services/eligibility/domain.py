@@ -16,7 +16,7 @@ from contracts.money import Cents
 from contracts.personal import Declaration
 from contracts.plan import CasePlan, CostLine, Deadlines, ExamPolicy, Milestone
 from contracts.program import Award, CourseRun, Credential, Pack, PovertyGuideline, Provider, Round
-from contracts.texts import Instant, Slug
+from contracts.texts import Actor, Instant, Slug
 from services.eligibility.evidence import weigh
 
 T = TypeVar("T")
@@ -34,6 +34,12 @@ class DeterminationUnknown(NotFound):
     """There is no such determination."""
 
     code = "determination_unknown"
+
+
+class ToldUnreadable(Refused):
+    """The {what} that was sealed for this case does not have the shape of what a person tells."""
+
+    code = "told_unreadable"
 
 
 class ReceiptBroken(Refused):
@@ -69,6 +75,7 @@ class Inputs(_Frozen):
     declaration: Declaration
     evidence: list[Declaration] = []
     commitments: list[Commitment] = []
+    appeal_upheld_by: Actor | None = None
 
     def clear_bytes(self) -> bytes:
         """What is sealed, and what the digest is taken of."""

@@ -237,15 +237,20 @@ CRITERIA: tuple[Criterion, ...] = (
 RULE_VERSIONS: dict[str, int] = {criterion.__name__: 1 for criterion in CRITERIA}
 
 
-def decide(matter: Matter, criteria: Sequence[Criterion] = CRITERIA) -> Decided:
-    """Judge every criterion. One not met makes the case ineligible, else one unknown asks for more information."""
-    judged = [(criterion.__name__, criterion(matter)) for criterion in criteria]
-    results = {one.result for _, one in judged}
+def _outcome(results: set[str]) -> Eligibility:
     if Result.NOT_MET in results:
-        outcome = Eligibility.INELIGIBLE
-    elif Result.UNKNOWN in results:
-        outcome = Eligibility.MORE_INFORMATION
-    else:
+        return Eligibility.INELIGIBLE
+    return Eligibility.MORE_INFORMATION if Result.UNKNOWN in results else Eligibility.ELIGIBLE
+
+
+def decide(matter: Matter, criteria: Sequence[Criterion] = CRITERIA) -> Decided:
+    """Judge every criterion. One not met makes the case ineligible, else one unknown asks for more information.
+
+    An appeal that staff upheld makes the case eligible whatever the findings, as long as there is a cost to fund.
+    """
+    judged = [(criterion.__name__, criterion(matter)) for criterion in criteria]
+    outcome = _outcome({one.result for _, one in judged})
+    if matter.inputs.appeal_upheld_by is not None and matter.award_cents() > 0:
         outcome = Eligibility.ELIGIBLE
     asks = outcome is Eligibility.MORE_INFORMATION
     citations = matter.pack.program.citations

@@ -1,8 +1,6 @@
 """Every SQL statement of eligibility, beside its row mapping. Functions take a connection and never commit."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
 from asyncpg import Record
 
@@ -11,6 +9,7 @@ from contracts.ids import ApplicationId, DeterminationId, PersonId
 from contracts.steps.eligibility import Determination
 from kit.db import Connection
 from services.eligibility.domain import Commitment
+from services.eligibility.receipts import PublishedProgram, Receipt
 
 # Two cases of one person are decided one after the other: side by side, neither would see the other's award.
 _LOCK_PERSON = "SELECT pg_advisory_xact_lock(hashtextextended($1, 1))"
@@ -89,33 +88,6 @@ ON CONFLICT (application_id) DO UPDATE SET closed_at = excluded.closed_at, outco
 _PARTNER = "SELECT partner_id FROM application WHERE application_id = $1 AND partner_id IS NOT NULL"
 
 
-@dataclass(frozen=True, slots=True)
-class ProgramRow:
-    """A program and the version that new cases are decided by."""
-
-    program_id: str
-    title: str
-    pack_version: str
-    published_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """A determination on the record, its inputs still sealed."""
-
-    application_id: ApplicationId
-    determination_number: int
-    person_id: PersonId
-    program_id: str
-    pack_version: str
-    effective_on: date
-    answer: Determination
-    rule_versions: Mapping[str, int]
-    sealed_inputs: list[str]
-    inputs_sha256: bytes
-    decided_at: datetime
-
-
 async def lock_person(tx: Connection, person_id: PersonId) -> None:
     await tx.execute(_LOCK_PERSON, person_id)
 
@@ -133,8 +105,8 @@ async def publish(tx: Connection, program_id: str, title: str, pack_version: str
     return await tx.fetchval(_PUBLISH, program_id, title, pack_version, now) is not None
 
 
-async def programs(tx: Connection) -> list[ProgramRow]:
-    return [ProgramRow(**dict(row)) for row in await tx.fetch(_PROGRAMS)]
+async def programs(tx: Connection) -> list[PublishedProgram]:
+    return [PublishedProgram(**dict(row)) for row in await tx.fetch(_PROGRAMS)]
 
 
 async def current_version(tx: Connection, program_id: str) -> str | None:

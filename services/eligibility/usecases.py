@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from pydantic import ValidationError
+
 from contracts.events.applications import ApplicationClosed, ApplicationSubmitted
-from contracts.events.eligibility import ApplicationDetermined, Eligibility
+from contracts.events.eligibility import ApplicationDetermined
 from contracts.ids import ApplicationId, DeterminationId
 from contracts.personal import Declaration
 from contracts.steps.eligibility import Determination, Determine
@@ -19,11 +21,13 @@ from services.eligibility.domain import (
     Inputs,
     Matter,
     ReceiptBroken,
+    ToldUnreadable,
     digest,
     pieces,
 )
 from services.eligibility.listing import published
 from services.eligibility.packs import LoadedPack
+from services.eligibility.receipts import PublishedProgram, Receipt, Replay
 from services.eligibility.rules import decide
 from services.eligibility.shelf import PackShelf
 
@@ -48,19 +52,6 @@ class ProgramLoad:
     program_id: str
     pack_version: str
     changed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Replay:
-    """A receipt decided again by its own pack version; `differences` is empty where both agree."""
-
-    determination_id: DeterminationId
-    pack_version: str
-    differences: list[str]
-
-    @property
-    def agrees(self) -> bool:
-        return not self.differences
 
 
 async def publish_program(loaded: LoadedPack, *, db: Database, now: datetime) -> ProgramLoad:
@@ -98,6 +89,7 @@ async def determine(
             declaration=await _told(tx, vault, ask, ask.sealed_declaration, DECLARATION, request_id),
             evidence=[await _told(tx, vault, ask, one, EVIDENCE, request_id) for one in ask.sealed_evidence],
             commitments=await store.commitments(tx, ask.person_id, ask.program_id, besides=ask.application_id),
+            appeal_upheld_by=ask.appeal_upheld_by,
         )
         decided = decide(Matter(loaded.pack, loaded.version, inputs))
         receipt = await _receipt(tx, vault, ask, loaded, inputs, decided)
@@ -109,14 +101,18 @@ async def determine(
 
 async def _told(tx: Connection, vault: Sealer, ask: Determine, sealed: str, label: str, request_id: str) -> Declaration:
     clear = await vault.open(tx, ask.person_id, sealed, label=label, purpose="determination", request_id=request_id)
-    return Declaration.model_validate_json(clear)
+    try:
+        return Declaration.model_validate_json(clear)
+    except ValidationError:
+        # Without its cause: a validator's message quotes what the person told.
+        raise ToldUnreadable(what=label) from None
 
 
 async def _receipt(
     tx: Connection, vault: Sealer, ask: Determine, loaded: LoadedPack, inputs: Inputs, decided: Decided
-) -> store.Receipt:
+) -> Receipt:
     clear = inputs.clear_bytes()
-    return store.Receipt(
+    return Receipt(
         application_id=ask.application_id,
         determination_number=ask.determination_number,
         person_id=ask.person_id,
@@ -137,13 +133,8 @@ async def _receipt(
     )
 
 
-def _determined(receipt: store.Receipt) -> ApplicationDetermined:
-    answer, deadlines = receipt.answer, receipt.answer.plan.deadlines
-    respond_within = {
-        Eligibility.ELIGIBLE: None,
-        Eligibility.INELIGIBLE: deadlines.appeal,
-        Eligibility.MORE_INFORMATION: deadlines.more_information,
-    }[answer.outcome]
+def _determined(receipt: Receipt) -> ApplicationDetermined:
+    answer = receipt.answer
     return ApplicationDetermined(
         application_id=receipt.application_id,
         determination_id=answer.determination_id,
@@ -152,7 +143,7 @@ def _determined(receipt: store.Receipt) -> ApplicationDetermined:
         findings=answer.findings,
         missing=answer.missing,
         award_cents=answer.plan.award_cents,
-        respond_by=None if respond_within is None else receipt.decided_at + respond_within,
+        respond_by=receipt.respond_by,
         decided_at=receipt.decided_at,
     )
 
@@ -202,7 +193,7 @@ async def record_closing(fact: ApplicationClosed, *, tx: Connection) -> None:
     await store.put_closing(tx, fact.application_id, closed_at=fact.closed_at, outcome=fact.outcome)
 
 
-async def list_programs(*, db: Database) -> list[store.ProgramRow]:
+async def list_programs(*, db: Database) -> list[PublishedProgram]:
     async with db.connection() as connection:
         return await store.programs(connection)
 
@@ -213,9 +204,7 @@ async def show_program(program_id: str, *, db: Database, shelf: PackShelf) -> Lo
         return await shelf.take(connection, program_id)
 
 
-async def list_determinations(
-    application_id: ApplicationId, *, partner_id: str | None, db: Database
-) -> list[store.Receipt]:
+async def list_determinations(application_id: ApplicationId, *, partner_id: str | None, db: Database) -> list[Receipt]:
     """The receipts of one application, for its own partner (`partner_id`) or for staff (None)."""
     async with db.connection() as connection:
         owner = await store.partner_of(connection, application_id)

@@ -1,4 +1,4 @@
-"""Examples for the tests of eligibility: packs read from the repository, and inputs that are eligible unless changed."""
+"""Examples for the tests of eligibility: packs of the repository, and inputs that are eligible unless changed."""
 
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
