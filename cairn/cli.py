@@ -3,8 +3,8 @@
 import typer
 
 from cairn import exits
+from cairn.commands import cases, dead_letters, elsewhere, preparation, processes, stack
 from cairn.commands import contracts as contracts_commands
-from cairn.commands import dead_letters, elsewhere, preparation, processes, stack
 
 app = typer.Typer(
     name="cairn",
@@ -18,6 +18,7 @@ app = typer.Typer(
 stack.register(app)
 processes.register(app)
 preparation.register(app)
+cases.register(app)
 dead_letters.register(app)
 contracts_commands.register(app)
 elsewhere.register(app)

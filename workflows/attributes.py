@@ -4,7 +4,10 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
+from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
+
+from contracts.events.applications import ApplicationSubmitted
+from contracts.journey import Stage
 
 _KEYS: dict[str, SearchAttributeKey[Any]] = {
     "stage": SearchAttributeKey.for_keyword("CaseStage"),
@@ -36,3 +39,26 @@ class Attributes:
                 key = _KEYS[field.name]
                 updates.append(key.value_unset() if value is None else key.value_set(value))
         return updates
+
+
+def at_start(submitted: ApplicationSubmitted) -> TypedSearchAttributes:
+    """What a case is looked up by from its first moment; the first stage is set here and needs no upsert."""
+    keywords = {
+        "CaseStage": Stage.ELIGIBILITY.value,
+        "ProgramId": submitted.program_id,
+        "RoundId": submitted.round_id,
+        "ProviderId": submitted.provider_id,
+        "CredentialId": submitted.credential_id,
+        "County": submitted.county,
+    }
+    return TypedSearchAttributes(
+        [
+            *(
+                SearchAttributePair(SearchAttributeKey.for_keyword(name), value)
+                for name, value in keywords.items()
+                if value is not None
+            ),
+            SearchAttributePair(SearchAttributeKey.for_datetime("SubmittedAt"), submitted.submitted_at),
+            SearchAttributePair(SearchAttributeKey.for_bool("NeedsStaff"), False),
+        ]
+    )

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from temporalio.client import WorkflowHandle
-from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
@@ -39,6 +38,7 @@ from contracts.ids import (
 from contracts.journey import WORKFLOW_TYPE, CaseView, Outcome, SignaledFact, Stage, StartJourney, workflow_id
 from contracts.steps.base import Queue
 from tests.workflows.fakes import AWARD_CENTS, FakeSteps
+from workflows.attributes import at_start
 from workflows.journey import FundingJourney
 from workflows.sandbox import journey_runner
 
@@ -87,9 +87,7 @@ class Case:
             id=workflow_id(self.id),
             task_queue=Queue.JOURNEY,
             result_type=Outcome,
-            search_attributes=TypedSearchAttributes(
-                [SearchAttributePair(SearchAttributeKey.for_keyword("CaseStage"), Stage.ELIGIBILITY)]
-            ),
+            search_attributes=at_start(self.submitted),
             **arguments,
         )
 
