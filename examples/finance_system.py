@@ -1,8 +1,8 @@
 """The state's finance system and its bank: takes payment-voucher files, pays, returns some, confirms by file.
 
 `python -m examples.finance_system --config FILE`; the file is JSON:
-`{"exchange", "journal", "return_once": {"RET": "R03"}}`. An invoice number that begins with a key of `return_once` comes
-back with that code the first time it is paid. It reads the two layouts as documented (payment-voucher `CAIRNPV1`,
+`{"exchange", "journal", "return_once": {"RET": "R03"}}`. An invoice number that begins with a key of `return_once`
+comes back with that code the first time it is paid. It reads the two layouts as documented (payment-voucher `CAIRNPV1`,
 confirmation `CAIRNPC1`) and knows nothing else of Cairn.
 """
 

@@ -44,7 +44,7 @@ class Case:
             "expected": self.scenario.expected,
             "outcome": outcome,
             "stage": self.view.get("stage", ""),
-            "reasons": self.view.get("reasons", []),
+            "reasons": [reason["code"] for reason in self.view.get("reasons", [])],
             "awarded_cents": self.view.get("awarded_cents", 0),
             "paid_cents": self.view.get("paid_cents", 0),
             "ok": outcome == self.scenario.expected and (witness is None or witness in self.stages_seen),
@@ -149,10 +149,16 @@ class Director:
                 batch = await self._maker.post("/v1/payment-batches", key=key)
                 await self._checker.post(f"/v1/payment-batches/{batch['batch_id']}/approval", key=f"{key}-approve")
             for case in self.cases:
-                if case.view.get("payment_status") == "returned" and case.application_id not in repaired:
+                if case.scenario.repair and case.application_id not in repaired and await self._came_back(case):
                     repaired.add(case.application_id)
                     await self._repair(case)
             await asyncio.sleep(BATCH_SECONDS)
+
+    async def _came_back(self, case: Case) -> bool:
+        if case.view.get("stage") != Stage.REIMBURSEMENT:
+            return False
+        told = await self._portal.timeline(case.application_id)
+        return any(entry["type"].endswith("disbursement.returned.v1") for entry in told)
 
     async def _repair(self, case: Case) -> None:
         provider, key = case.scenario.provider_id, f"{self._run}-repair-{case.application_id}"

@@ -34,6 +34,8 @@ class Scenario:
     """The person gives up as soon as the case shows this stage."""
     waits_for: str | None = None
     """Applies only once the scenario of this name shows its `enrollment` stage or later."""
+    repair: bool = False
+    """Its payment comes back from the bank, and the finance office repairs the payee."""
     witness: str | None = None
     """The stage this case must have passed through."""
 
@@ -150,6 +152,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         "lorain-production",
         person="paula",
         play={"milestones": MILESTONES, "invoice": "RET"},
+        repair=True,
     ),
     _lorain(
         "gives-up",

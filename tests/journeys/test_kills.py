@@ -14,6 +14,8 @@ from tests.journeys.demo_run import DemoRun
 ENGINES = ("postgres", "kafka", "temporal")
 WEBHOOKS_BEFORE_KILL = (4, 18)
 MIDDLE_SECONDS_MAX = 240.0
+ABOUT = ("type", "application_id", "reminder_number", "attempt_number", "status", "disbursement_id", "claim_id")
+"""What makes two webhooks the same message."""
 
 
 @pytest.mark.parametrize("victim", [*PROCESSES, *ENGINES])
