@@ -1,7 +1,6 @@
 """A provider looks after its webhook endpoints: register, list, ping, rotate, replay, disable."""
 
 import secrets
-from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from contracts.ids import WebhookEndpointId, WebhookMessageId
 from kit.clock import Clock
 from kit.db import Connection, Database
 from kit.idempotency import Answer, Once, earlier_answer, keep_answer
+from kit.webhooks import new_secret
 from services.notifications.domain import (
     ENDPOINTS_PER_PROVIDER_MAX,
     REPLAY_MESSAGES_MAX,
@@ -30,8 +30,6 @@ from services.notifications.store import endpoints as store
 from services.notifications.store.deliveries import AttemptRecord, DeliveryRecord
 from services.notifications.views import EndpointMade, PingSent, ReplayStarted, SecretRotated
 
-SECRET_BYTES = 32
-
 
 @dataclass(frozen=True, slots=True)
 class EndpointDesk:
@@ -41,11 +39,6 @@ class EndpointDesk:
     college: CollegeDoor
     box: SecretBox
     clock: Clock
-
-
-def new_secret() -> str:
-    """A Standard Webhooks signing secret: `whsec_` and 256 random bits in base64."""
-    return "whsec_" + b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
 async def register_endpoint(provider_id: str, url: str, *, once: Once | None, desk: EndpointDesk) -> Answer:
