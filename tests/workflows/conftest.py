@@ -1,19 +1,28 @@
 """A time-skipping server for each test: a shared one silently does not skip."""
 
+import asyncio
 import shutil
 import sys
-from collections.abc import AsyncIterator
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
+from cairn.bootstrap.temporal import ensure_namespace
+from cairn.bootstrap.topics import ensure_topics, read_topics
 from contracts.journey import SEARCH_BOOLS, SEARCH_DATETIMES, SEARCH_INTS, SEARCH_KEYWORDS
+from kit.db import Database
+from kit.temporal import connect
+from tests.support.engines import FreshDatabase
 from tests.workflows.driver import Case, journey_workers
 from tests.workflows.fakes import FakeSteps
+from workflows.settings import WorkflowsSettings
 
 ATTRIBUTES = {
     **dict.fromkeys(SEARCH_KEYWORDS, IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD),
@@ -51,3 +60,45 @@ async def case(env: WorkflowEnvironment, steps: FakeSteps) -> AsyncIterator[Case
     """A case that has begun; `steps` may be scripted until the test's first await reaches the server."""
     async with journey_workers(env, steps):
         yield Case(env, steps)
+
+
+@pytest.fixture(scope="session")
+def topics(kafka_bootstrap: str) -> str:
+    """The bootstrap address of a broker that has every topic."""
+    asyncio.run(ensure_topics(kafka_bootstrap, read_topics("local")))
+    return kafka_bootstrap
+
+
+@pytest.fixture(scope="session")
+def namespace(temporal_address: str) -> str:
+    """A namespace of this session's own on the real Temporal server, with every search attribute."""
+    name = f"test-workflows-{uuid.uuid4().hex[:8]}"
+    asyncio.run(ensure_namespace(temporal_address, name))
+    return name
+
+
+@pytest.fixture
+async def real(
+    temporal_address: str, topics: str, namespace: str, fresh_database: Callable[..., Awaitable[FreshDatabase]]
+) -> WorkflowsSettings:
+    """Settings of a workflows process on real engines, with a database of its own."""
+    fresh = await fresh_database("workflows")
+    return WorkflowsSettings(
+        database_url=fresh.url,
+        kafka_bootstrap=topics,
+        temporal_address=temporal_address,
+        temporal_namespace=namespace,
+        secrets_dir=fresh.home.secrets,
+    )
+
+
+@pytest.fixture
+async def database(real: WorkflowsSettings) -> AsyncIterator[Database]:
+    opened = await Database.connect(real.dsn("cairn_workflows"), schema="workflows", application_name="test workflows")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def client(real: WorkflowsSettings) -> Client:
+    return await connect(real)
