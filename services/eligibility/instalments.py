@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from fractions import Fraction
 
+from contracts.errors import Refused
 from contracts.program import PaymentMilestone, Program
 
 
@@ -16,8 +17,10 @@ class Instalment:
     cents: int
 
 
-class HoursUnknown(ValueError):
-    """The program pays by hours, and the credential's hours are not known or beyond its price table."""
+class HoursUnknown(Refused):
+    """The program pays for {event} by hours, and the credential's hours are not known or beyond its price table."""
+
+    code = "hours_unknown"
 
 
 def schedule(program: Program, *, price_cents: int, hours: int | None = None) -> list[Instalment]:
@@ -55,7 +58,7 @@ def _full(milestone: PaymentMilestone, price_cents: int, hours: int | None) -> i
     for step in milestone.price_table or []:
         if hours is not None and (step.hours_max is None or hours <= step.hours_max):
             return step.cents
-    raise HoursUnknown(milestone.event)
+    raise HoursUnknown(event=milestone.event)
 
 
 def _capped(milestone: PaymentMilestone, cents: int) -> int:

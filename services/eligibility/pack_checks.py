@@ -10,12 +10,19 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel
 
 from contracts.program import (
+    Advance,
+    Approvals,
     Award,
     CourseRun,
     Credential,
+    Failure,
     GateWay,
     Issuer,
     Pack,
+    ParticipantCharge,
+    PayeeGate,
+    PayeeType,
+    PaymentMilestone,
     PovertyGuideline,
     Program,
     Provider,
@@ -42,6 +49,8 @@ class PackParts:
     """The entries that are valid by themselves, and the label of every entry, valid or not."""
 
     program: Program | None = None
+    rules: dict[str, Any] = field(default_factory=dict[str, Any])
+    """The keys of `program.toml` that are valid by themselves: one bad key must not hide what is wrong elsewhere."""
     rounds: list[Round] = field(default_factory=list[Round])
     poverty_guidelines: list[PovertyGuideline] = field(default_factory=list[PovertyGuideline])
     credentials: list[Credential] = field(default_factory=list[Credential])
@@ -87,44 +96,47 @@ def each_id_names_one_entry(parts: PackParts) -> Iterator[Fault]:
 
 
 def each_criterion_is_cited(parts: PackParts) -> Iterator[Fault]:
-    if parts.program is None:
+    citations: dict[str, str] | None = parts.rules.get("citations")
+    if citations is None:
         return
     names = {criterion.__name__ for criterion in CRITERIA}
-    for name in sorted(names - parts.program.citations.keys()):
+    for name in sorted(names - citations.keys()):
         yield Fault("program.toml", f"citations.{name}", "this criterion has no citation")
-    for name in sorted(parts.program.citations.keys() - names):
+    for name in sorted(citations.keys() - names):
         yield Fault("program.toml", f"citations.{name}", "there is no such criterion")
 
 
-def program_adds_up(parts: PackParts) -> Iterator[Fault]:
-    program = parts.program
-    if program is None:
-        return
-    amounts = [level.up_to_cents for level in program.approvals.levels]
+def approvals_go_up(parts: PackParts) -> Iterator[Fault]:
+    approvals: Approvals | None = parts.rules.get("approvals")
+    amounts = [level.up_to_cents for level in approvals.levels] if approvals else []
     if amounts != sorted(set(amounts)):
         yield Fault("program.toml", "approvals.levels", "must go up by up_to_cents")
-    shares = sum((Fraction(m.share) for m in program.milestones if m.share), Fraction(0))
+
+
+def payments_add_up(parts: PackParts) -> Iterator[Fault]:
+    milestones: list[PaymentMilestone] = parts.rules.get("milestones", [])
+    charge: ParticipantCharge | None = parts.rules.get("participant_charge")
+    failure: Failure | None = parts.rules.get("failure")
+    shares = sum((Fraction(m.share) for m in milestones if m.share), Fraction(0))
     if shares > 1:
         yield Fault("program.toml", "milestones", "the shares add up to more than the price")
-    events = [milestone.event for milestone in program.milestones]
+    events = [milestone.event for milestone in milestones]
     if len(set(events)) != len(events):
         yield Fault("program.toml", "milestones", "two milestones have the same event")
-    if program.failure.owes is not None and program.failure.owes not in events:
-        yield Fault("program.toml", "failure.owes", f"no milestone has the event {program.failure.owes}")
-    if not program.participant_charge.allowed and any(m.payer == "participant" for m in program.milestones):
+    if failure and events and failure.owes is not None and failure.owes not in events:
+        yield Fault("program.toml", "failure.owes", f"no milestone has the event {failure.owes}")
+    if charge and not charge.allowed and any(m.payer == "participant" for m in milestones):
         yield Fault("program.toml", "participant_charge.allowed", "is false, but the participant pays a milestone")
 
 
 def rounds_agree_with_the_calendar(parts: PackParts) -> Iterator[Fault]:
-    program = parts.program
-    if program is None:
-        return
-    month, day = (int(part) for part in program.fiscal_year_start.split("-"))
+    start, zone = parts.rules.get("fiscal_year_start"), parts.rules.get("time_zone")
     for entry in parts.rounds:
         where = f"rounds[{entry.id}]"
         opens = entry.provider_window.opens
-        if opens is not None:
-            local = opens.astimezone(ZoneInfo(program.time_zone)).date()
+        if opens is not None and start is not None and zone is not None:
+            month, day = (int(part) for part in start.split("-"))
+            local = opens.astimezone(ZoneInfo(zone)).date()
             year = local.year + ((local.month, local.day) >= (month, day) != (1, 1))
             if year != entry.fiscal_year:
                 yield Fault("rounds.toml", f"{where}.fiscal_year", f"provider_window opens in fiscal year {year}")
@@ -140,9 +152,9 @@ def income_tests_have_a_guideline(parts: PackParts) -> Iterator[Fault]:
         yield Fault("poverty_guidelines.toml", "poverty_guidelines", "two rows have the same year or date")
     for entry in parts.rounds:
         opens = entry.people_window.opens
-        if GateWay.LOW_INCOME not in entry.person_gate.any_of or opens is None or parts.program is None:
+        if GateWay.LOW_INCOME not in entry.person_gate.any_of or opens is None or "time_zone" not in parts.rules:
             continue
-        if not any(day <= opens.astimezone(ZoneInfo(parts.program.time_zone)).date() for day in dates):
+        if not any(day <= opens.astimezone(ZoneInfo(parts.rules["time_zone"])).date() for day in dates):
             reason = "no poverty guideline is in effect when the round opens to people"
             yield Fault("rounds.toml", f"rounds[{entry.id}].people_window.opens", reason)
 
@@ -189,17 +201,16 @@ def course_runs_belong(parts: PackParts) -> Iterator[Fault]:
 
 
 def providers_pass_the_gate(parts: PackParts) -> Iterator[Fault]:
-    if parts.program is None:
-        return
-    types = {entry.code for entry in parts.program.payee_types}
-    standings = {advance.standing for advance in parts.program.advances}
+    payee_types: list[PayeeType] | None = parts.rules.get("payee_types")
+    gate: PayeeGate | None = parts.rules.get("payee_gate")
+    advances: list[Advance] | None = parts.rules.get("advances")
     for entry in parts.providers:
         where = f"providers[{entry.id}]"
-        if entry.type not in types:
+        if payee_types is not None and entry.type not in {one.code for one in payee_types}:
             yield Fault("providers.toml", f"{where}.type", f"there is no payee type {entry.type}")
-        if not set(entry.registries) & set(parts.program.payee_gate.registries):
+        if gate is not None and not set(entry.registries) & set(gate.registries):
             yield Fault("providers.toml", f"{where}.registries", "names no registry that the program accepts")
-        if entry.standing is not None and entry.standing not in standings:
+        if entry.standing and advances is not None and entry.standing not in {one.standing for one in advances}:
             yield Fault("providers.toml", f"{where}.standing", f"the program knows no standing {entry.standing}")
 
 
@@ -231,7 +242,8 @@ def awards_fit(parts: PackParts) -> Iterator[Fault]:
 CHECKS = (
     each_id_names_one_entry,
     each_criterion_is_cited,
-    program_adds_up,
+    approvals_go_up,
+    payments_add_up,
     rounds_agree_with_the_calendar,
     income_tests_have_a_guideline,
     credentials_hold_together,

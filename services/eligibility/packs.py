@@ -3,11 +3,12 @@
 import hashlib
 import json
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from contracts.errors import Refused
 from contracts.program import (
@@ -109,8 +110,9 @@ def _parse(file: str, content: bytes, faults: list[Fault]) -> dict[str, Any]:
 
 
 def _parts(documents: Documents, faults: list[Fault]) -> PackParts:
-    program = _entry("program.toml", "", Program, documents.get("program.toml", {}), faults)
-    parts = PackParts(program=program)
+    said = documents.get("program.toml", {})
+    program = _entry("program.toml", "", Program, said, faults)
+    parts = PackParts(program=program, rules=dict(program) if program else dict(_valid_fields(Program, said)))
     known = {file: {key for at, key, _ in LISTS if at == file} for file in FILES}
     for file, document in documents.items():
         if file != "program.toml":
@@ -127,6 +129,13 @@ def _parts(documents: Documents, faults: list[Fault]) -> PackParts:
             if entry is not None:
                 parts.add(key, entry)
     return parts
+
+
+def _valid_fields(model: type[BaseModel], raw: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, info in model.model_fields.items():
+        if name in raw:
+            with suppress(ValidationError):
+                yield name, TypeAdapter[Any](info.rebuild_annotation()).validate_python(raw[name])
 
 
 def _label(raw: object, index: int) -> str:
