@@ -34,10 +34,14 @@ async def test_append_returns_the_envelope_that_is_stored(database: Database) ->
 
 async def test_a_rolled_back_change_leaves_no_fact_and_no_gap(database: Database) -> None:
     application = ApplicationId.new()
-    with pytest.raises(ZeroDivisionError):
+
+    async def fail_after_appending() -> None:
         async with database.transaction() as tx:
             await append(tx, withdrawn(application), now=NOW)
-            raise ZeroDivisionError
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await fail_after_appending()
     async with database.transaction() as tx:
         envelope = await append(tx, withdrawn(application), now=NOW)
     assert envelope.sequence == 1

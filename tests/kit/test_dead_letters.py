@@ -1,0 +1,104 @@
+"""Dead letters are settled once, by somebody, for a reason; the record of it cannot be changed."""
+
+import asyncpg
+import pytest
+
+from contracts.errors import NotFound
+from kit.db import Database
+from kit.dead_letters import (
+    REDRIVE_FOR,
+    DeadLetterSettled,
+    Poison,
+    Record,
+    bury,
+    list_dead_letters,
+    redrive,
+    show,
+    skip,
+)
+from kit.outbox import decode_headers
+from tests.kit.kafka_tools import NOW
+
+RECORD = Record(
+    topic="cairn.payments",
+    partition=3,
+    offset=41,
+    key=b"\xffkey\x00",
+    value=b"\x00bytes",
+    headers=[("ce_id", b"\xff"), ("x", None), (REDRIVE_FOR, b"case-view")],
+)
+
+
+async def buried(database: Database, record: Record = RECORD) -> int:
+    async with database.transaction() as tx:
+        assert await bury(tx, "case-view", record, Poison("not_json", "the value is not JSON"), now=NOW)
+        return (await list_dead_letters(tx))[-1].id
+
+
+async def outbox(database: Database) -> list[asyncpg.Record]:
+    async with database.connection() as connection:
+        return await connection.fetch("SELECT * FROM outbox ORDER BY id")
+
+
+async def test_bury_keeps_every_byte_and_queues_a_copy(database: Database) -> None:
+    letter_id = await buried(database)
+    async with database.connection() as connection:
+        letter = await show(connection, letter_id)
+    assert (letter.record.value, letter.record.key) == (RECORD.value, RECORD.key)
+    assert list(letter.record.headers) == RECORD.headers
+    assert (letter.state, letter.consumer, letter.poison.reason) == ("open", "case-view", "not_json")
+    [copy] = await outbox(database)
+    assert (copy["topic"], copy["record_key"], copy["payload"]) == ("cairn.dead-letters", RECORD.key, RECORD.value)
+    assert decode_headers(copy["headers"])[:3] == RECORD.headers
+
+
+async def test_the_same_delivery_is_buried_once(database: Database) -> None:
+    await buried(database)
+    async with database.transaction() as tx:
+        assert not await bury(tx, "case-view", RECORD, Poison("not_json", "again"), now=NOW)
+        assert await bury(tx, "other-view", RECORD, Poison("not_json", "for another"), now=NOW)
+    assert len(await outbox(database)) == 2
+
+
+async def test_redrive_queues_the_original_for_one_consumer_and_is_on_record(database: Database) -> None:
+    letter_id = await buried(database)
+    async with database.transaction() as tx:
+        letter = await redrive(tx, letter_id, "staff-ada", NOW)
+    assert letter.state == "redriven"
+    assert [(act.act, act.actor, act.acted_at) for act in letter.acts] == [("redriven", "staff-ada", NOW)]
+    again = (await outbox(database))[-1]
+    assert (again["topic"], again["record_key"], again["payload"]) == ("cairn.payments", RECORD.key, RECORD.value)
+    assert decode_headers(again["headers"]) == [("ce_id", b"\xff"), ("x", None), (REDRIVE_FOR, b"case-view")]
+    async with database.transaction() as tx:
+        with pytest.raises(DeadLetterSettled):
+            await redrive(tx, letter_id, "staff-ada", NOW)
+        with pytest.raises(DeadLetterSettled):
+            await skip(tx, letter_id, "staff-ada", "too late", NOW)
+
+
+async def test_skip_needs_a_reason(database: Database) -> None:
+    letter_id = await buried(database)
+    async with database.transaction() as tx:
+        with pytest.raises(ValueError, match="for a reason"):
+            await skip(tx, letter_id, "staff-ada", "  ", NOW)
+        letter = await skip(tx, letter_id, "staff-ada", "sent by a broken release", NOW)
+        assert letter.state == "skipped"
+        assert await list_dead_letters(tx) == []
+        assert [one.id for one in await list_dead_letters(tx, state="skipped")] == [letter_id]
+
+
+async def test_what_does_not_exist_is_not_found(database: Database) -> None:
+    async with database.transaction() as tx:
+        for act in (show(tx, 404), redrive(tx, 404, "staff-ada", NOW), skip(tx, 404, "staff-ada", "why", NOW)):
+            with pytest.raises(NotFound):
+                await act
+
+
+async def test_the_record_of_acts_is_append_only_for_the_service(database: Database) -> None:
+    letter_id = await buried(database)
+    async with database.transaction() as tx:
+        await redrive(tx, letter_id, "staff-ada", NOW)
+    for statement in ("UPDATE dead_letter_act SET actor = 'nobody'", "DELETE FROM dead_letter_act"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            async with database.connection() as connection:
+                await connection.execute(statement)

@@ -1,0 +1,123 @@
+"""The inbox without a broker: all or nothing, halved down to the one record that is at fault."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from contracts.errors import Conflict, Unavailable
+from contracts.events.applications import ApplicationClosed, ApplicationWithdrawn
+from contracts.ids import ApplicationId
+from kit import inbox as inbox_module
+from kit.clock import FixedClock
+from kit.db import Database
+from kit.dead_letters import REDRIVE_FOR, Record, list_dead_letters
+from kit.inbox import Inbox, Received
+from tests.kit.kafka_tools import NOW, as_sent, effects, envelope_of, note_effect, withdrawn
+
+Handle = Callable[[Received[ApplicationWithdrawn], Any], Awaitable[None]]
+
+
+def inbox_of(database: Database, handle: Handle = note_effect, name: str = "test") -> Inbox:
+    return Inbox(name=name, database=database, handlers={ApplicationWithdrawn: handle}, clock=FixedClock(NOW))
+
+
+def records(*reasons: str, **headers: bytes) -> list[Record]:
+    sent = [as_sent(fact, envelope_of(fact)) for fact in (withdrawn(ApplicationId.new(), reason) for reason in reasons)]
+    return [
+        Record("cairn.applications", 0, offset, key.encode() if key else None, value, [*pairs, *headers.items()])
+        for offset, (key, value, pairs) in enumerate(sent)
+    ]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox_module, "HANDLER_RETRY_SECONDS", 0.0)
+
+
+async def test_a_batch_with_its_own_duplicates_is_handled_once(database: Database) -> None:
+    batch = records("one", "two")
+    inbox = inbox_of(database)
+    await inbox.take([*batch, *batch])
+    await inbox.take(batch)
+    assert await effects(database) == ["one", "two"]
+
+
+async def test_two_consumers_of_one_schema_do_not_share_an_inbox(database: Database) -> None:
+    batch = records("one")
+    await inbox_of(database, name="first").take(batch)
+    await inbox_of(database, name="second").take(batch)
+    assert await effects(database) == ["one", "one"]
+
+
+async def test_unavailable_leaves_nothing_of_the_batch(database: Database) -> None:
+    async def handle(received: Received[ApplicationWithdrawn], tx: Any) -> None:
+        await note_effect(received, tx)
+        if received.fact.reason == "two":
+            raise Unavailable
+
+    batch = records("one", "two", "three")
+    with pytest.raises(Unavailable):
+        await inbox_of(database, handle).take(batch)
+    assert await effects(database) == []
+    await inbox_of(database).take(batch)
+    assert await effects(database) == ["one", "two", "three"]
+
+
+@pytest.mark.parametrize("position", range(7))
+async def test_one_bad_record_is_found_wherever_it_stands(database: Database, position: int) -> None:
+    async def handle(received: Received[ApplicationWithdrawn], tx: Any) -> None:
+        await note_effect(received, tx)
+        if received.fact.reason == f"r{position}":
+            raise Conflict
+
+    await inbox_of(database, handle).take(records(*(f"r{number}" for number in range(7))))
+    assert await effects(database) == [f"r{number}" for number in range(7) if number != position]
+    async with database.connection() as connection:
+        [letter] = await list_dead_letters(connection)
+    assert letter.record.offset == position
+    assert letter.poison.explanation.startswith("Conflict (conflict) at test_inbox.py:")
+
+
+async def test_a_passing_fault_buries_nothing(database: Database) -> None:
+    faults = ["once"]
+
+    async def handle(received: Received[ApplicationWithdrawn], tx: Any) -> None:
+        await note_effect(received, tx)
+        if received.fact.reason == "two" and faults:
+            raise RuntimeError(faults.pop())
+
+    await inbox_of(database, handle).take(records("one", "two", "three"))
+    assert await effects(database) == ["one", "two", "three"]
+    async with database.connection() as connection:
+        assert await list_dead_letters(connection) == []
+
+
+async def test_a_fault_that_shows_only_at_commit_finds_its_record(database: Database) -> None:
+    async def handle(received: Received[ApplicationWithdrawn], tx: Any) -> None:
+        await note_effect(received, tx)
+        if received.fact.reason == "two":
+            # A failed statement that the handler swallows leaves a transaction that cannot commit.
+            with pytest.raises(Exception, match="division"):
+                await tx.execute("SELECT 1/0")
+
+    await inbox_of(database, handle).take(records("one", "two", "three"))
+    assert await effects(database) == ["one", "three"]
+
+
+async def test_known_facts_without_a_handler_are_stepped_over_even_if_unreadable(database: Database) -> None:
+    [record] = records("one")
+    headers = [*((name, value) for name, value in record.headers if name != "ce_type")]
+    headers.append(("ce_type", ApplicationClosed.TYPE.encode()))
+    await inbox_of(database).take([Record(record.topic, 0, 0, record.key, b"?", headers)])
+    async with database.connection() as connection:
+        assert await list_dead_letters(connection) == []
+        assert await connection.fetchval("SELECT count(*) FROM inbox") == 0
+
+
+async def test_a_redriven_record_is_for_one_consumer(database: Database) -> None:
+    batch = records("one", **{REDRIVE_FOR: b"other"})
+    await inbox_of(database).take(batch)
+    assert await effects(database) == []
+    await inbox_of(database, name="other").take(batch)
+    assert await effects(database) == ["one"]
