@@ -71,14 +71,14 @@ async def vault() -> Vault:
 
 
 @pytest.fixture
-async def person(fresh: Any, database_for: Any, vault: Vault) -> AsyncIterator[tuple[PersonId, str]]:
+async def person(fresh: Any, database_for: Any, vault: Vault) -> tuple[PersonId, str]:
     """A person the vault knows, and their contact as it travels."""
     applications: Database = await database_for("applications", on=fresh)
     person_id = PersonId.new()
     contact = Contact(given_name=GIVEN_NAME, email=EMAIL).model_dump_json().encode()
     async with applications.transaction() as tx:
         sealed = await vault.admit(tx, person_id, seal={"contact": contact})
-    yield person_id, sealed["contact"]
+    return person_id, sealed["contact"]
 
 
 @pytest.fixture
