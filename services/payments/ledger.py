@@ -73,7 +73,7 @@ RULES: Final[Mapping[Kind, Rule]] = {
 
 
 class Code(StrEnum):
-    """What became of a transfer. `REPLAY` and `CONFLICT` speak of the request, the others are the journal's outcomes."""
+    """What became of a transfer. `REPLAY` and `CONFLICT` speak of the request, the rest are outcomes in the journal."""
 
     OK = "ok"
     REPLAY = "replay"

@@ -67,7 +67,7 @@ CREATE TABLE confirmation_rejected (
 CREATE TABLE payee_repair (
     repair_id text PRIMARY KEY,
     provider_id text NOT NULL,
-    note text NOT NULL,
+    evidence text NOT NULL,
     made_by text NOT NULL,
     made_at timestamptz NOT NULL,
     checked_by text,

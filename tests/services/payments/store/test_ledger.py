@@ -267,7 +267,8 @@ async def test_the_prover_finds_money_moved_on_twice(db, owner):
     await post(db, *opened(1_000), hold, transfer("encumber", Kind.ENCUMBER, 100, pending=hold.id))
     await owner.execute(
         "INSERT INTO transfer (id, outcome, kind, debit, credit, pending_id, book, amount_cents, reason, actor,"
-        " occurred_at, fingerprint) VALUES ('trf_x', 'ok', 'encumber', 'held', 'encumbered', $1, $2, 5, 'x', 'x', $3, sha256('x'))",
+        " occurred_at, fingerprint)"
+        " VALUES ('trf_x', 'ok', 'encumber', 'held', 'encumbered', $1, $2, 5, 'x', 'x', $3, sha256('x'))",
         hold.id,
         LINE,
         NOW,

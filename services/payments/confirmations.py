@@ -1,0 +1,43 @@
+"""What the finance system's word does to a payment. A settled payment is never undone by a line that comes again."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from services.payments.domain import DisbursementState
+from services.payments.remittance import Confirmation
+
+
+class Effect(StrEnum):
+    """What becomes of one confirmation line."""
+
+    SETTLE = "settle"
+    RETURN = "return"
+    REPEATED = "repeated"
+    """It says what is known."""
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The effect, and the reason where there is none."""
+
+    effect: Effect
+    reason: str = ""
+    explanation: str = ""
+
+
+def judge(state: DisbursementState, payment_number: str | None, word: Confirmation) -> Verdict:
+    """Decide on one line, given where its payment stands and which payment number it was last confirmed under."""
+    match state:
+        case DisbursementState.SENT:
+            return Verdict(Effect.SETTLE if word.status == "PAID" else Effect.RETURN)
+        case DisbursementState.ORDERED | DisbursementState.BATCHED:
+            return Verdict(Effect.REJECTED, "not_sent", "the payment has not been sent")
+        case DisbursementState.SETTLED if word.status == "PAID" and word.payment_number == payment_number:
+            return Verdict(Effect.REPEATED)
+        case DisbursementState.SETTLED:
+            return Verdict(Effect.REJECTED, "already_settled", "the payment is settled; people have to look at this")
+        case _ if word.status == "RETURNED" and word.payment_number == payment_number:
+            return Verdict(Effect.REPEATED)
+        case _:
+            return Verdict(Effect.REJECTED, "already_returned", "the payment came back; people have to look at this")

@@ -1,0 +1,98 @@
+"""The folder shared with the finance system: payment-voucher files out, confirmation files in."""
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+from contracts.errors import Unavailable
+from services.payments.remittance import CONFIRMATION_SUFFIX
+
+FILE_BYTES_MAX = 64 * 1024 * 1024
+
+
+class ExchangeUnavailable(Unavailable):
+    """The folder shared with the finance system cannot be used just now ({what})."""
+
+    code = "exchange_unavailable"
+
+
+class Exchange(Protocol):
+    """What payments needs of the finance system's folder. All calls block: run them in a thread."""
+
+    def put(self, name: str, content: bytes) -> None:
+        """Put a file out, whole or not at all. Putting the same file again is harmless."""
+        ...
+
+    def waiting(self) -> list[str]:
+        """The names of confirmation files that came in, in the order of their names."""
+        ...
+
+    def read(self, name: str) -> bytes | None:
+        """The content of one; None where another reader has taken it, or it is too large to be one."""
+        ...
+
+    def done(self, name: str) -> None:
+        """Move a file that was read out of the way."""
+        ...
+
+
+class ExchangeFolder:
+    """`outbound/`, `inbound/` and `inbound/processed/` of one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._outbound = folder / "outbound"
+        self._inbound = folder / "inbound"
+        self._processed = self._inbound / "processed"
+
+    def put(self, name: str, content: bytes) -> None:
+        try:
+            self._outbound.mkdir(parents=True, exist_ok=True)
+            staged = self._outbound / f".{name}.{os.getpid()}"
+            descriptor = os.open(staged, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            staged.replace(self._outbound / name)
+            # Without it a crash of the machine could forget the new name.
+            folder = os.open(self._outbound, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except OSError as error:
+            raise ExchangeUnavailable(what=type(error).__name__) from error
+
+    def waiting(self) -> list[str]:
+        try:
+            names = [p.name for p in self._inbound.iterdir() if p.suffix == CONFIRMATION_SUFFIX and p.is_file()]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise ExchangeUnavailable(what=type(error).__name__) from error
+        return sorted(name for name in names if not name.startswith("."))
+
+    def read(self, name: str) -> bytes | None:
+        path = self._inbound / name
+        try:
+            if path.stat().st_size > FILE_BYTES_MAX:
+                return None
+            return path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ExchangeUnavailable(what=type(error).__name__) from error
+
+    def done(self, name: str) -> None:
+        try:
+            self._processed.mkdir(parents=True, exist_ok=True)
+            target = self._processed / name
+            number = 1
+            while target.exists():
+                number += 1
+                target = self._processed / f"{name}.{number}"
+            (self._inbound / name).rename(target)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise ExchangeUnavailable(what=type(error).__name__) from error

@@ -1,0 +1,180 @@
+"""The payments process: consumer, steps, relay, clocks; the service's HTTP doors; what the command line asks of it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from datetime import datetime
+from functools import partial
+from typing import Any, NoReturn
+
+from fastapi import APIRouter
+
+from contracts.steps import Queue
+from contracts.steps.payments import STEPS
+from kit.access import Access
+from kit.clock import SystemClock
+from kit.db import Database
+from kit.kafka import Consumer
+from kit.process import Lifetime
+from kit.process import run as run_process
+from kit.relay import Relay
+from kit.telemetry import logger
+from kit.temporal import connect, service_worker
+from services.payments import subscribers
+from services.payments.activities import PaymentsSteps
+from services.payments.api import PaymentsDoors, router
+from services.payments.exam_codes import ExamCodes, read_lot
+from services.payments.gateways import ExchangeFolder, ExchangeUnavailable
+from services.payments.settings import PaymentsSettings
+from services.payments.store.vouchers import Lot
+from services.payments.usecases.confirmations import read_inbound
+from services.payments.usecases.disbursements import Coding, transmit_batches
+from services.payments.usecases.funding import expire_holds
+from services.payments.usecases.proof import money_of_program, prove
+from services.payments.usecases.vouchers import import_lot
+from services.payments.usecases.waiting import serve_all_waiting
+
+ROLE, SCHEMA = "cairn_payments", "payments"
+EXAM_CODES_KEY = "exam_codes.key"
+
+log = logger(__name__)
+
+
+async def start(life: Lifetime, settings: PaymentsSettings) -> None:
+    """Follow the facts, do the journey's steps, keep the clocks, exchange files, publish our own facts."""
+    if settings.exchange_dir is None:
+        raise ExchangeUnavailable(what="CAIRN_EXCHANGE_DIR is not set")
+    clock = SystemClock()
+    db = await _database(life, settings, "cairn payments", "database")
+
+    relay = Relay(db, settings, clock=clock)
+    life.task("relay", relay.run())
+    life.ready_when("relay", relay.check)
+
+    consumer = Consumer(
+        name=subscribers.CONSUMER, database=db, settings=settings, handlers=subscribers.handlers(clock), clock=clock
+    )
+    life.task("consumer", consumer.run())
+    life.ready_when("consumer", consumer.check)
+
+    exchange = ExchangeFolder(settings.exchange_dir)
+
+    async def keep_clocks() -> None:
+        await expire_holds(db=db, now=clock.now())
+        await serve_all_waiting(db=db, now=clock.now())
+
+    async def exchange_files() -> None:
+        await transmit_batches(exchange=exchange, db=db, now=clock.now())
+        await read_inbound(exchange=exchange, db=db, now=clock.now())
+
+    life.task("clocks", _again_and_again("clocks", keep_clocks, settings.holds_sweep_seconds))
+    life.task("exchange", _again_and_again("exchange", exchange_files, settings.exchange_scan_seconds))
+
+    client = await connect(settings)
+    steps = PaymentsSteps(db, clock, business_unit=settings.business_unit)
+    worker = service_worker(client, queue=Queue.PAYMENTS, steps=STEPS, activities=steps.all())
+    life.task("steps", worker.run())
+
+
+async def open_doors(life: Lifetime, settings: PaymentsSettings) -> APIRouter:
+    """The service's routes, on a pool of their own."""
+    db = await _database(life, settings, "cairn api payments", "payments database")
+    return router(
+        PaymentsDoors(
+            access=Access(db),
+            db=db,
+            codes=ExamCodes(settings.secret(EXAM_CODES_KEY)),
+            coding=Coding(settings.business_unit, settings.payment_account, settings.payment_message),
+            clock=SystemClock(),
+        )
+    )
+
+
+async def prove_ledger(settings: PaymentsSettings) -> dict[str, Any]:
+    """`cairn ledger prove`: refold the journal; `ok` where every balance row is what its entries add up to."""
+    async with _opened(settings) as db, db.connection() as connection:
+        proof = await prove(connection)
+    return {
+        "ok": proof.is_right,
+        "entries": proof.entries,
+        "balance_rows": proof.rows,
+        "differences": [asdict(difference) for difference in proof.differences],
+        "overdrawn": list(proof.overdrawn),
+    }
+
+
+async def money_by_stage(settings: PaymentsSettings, program_id: str) -> dict[str, int]:
+    """`{"appropriation_cents", stage: cents, …}`: the stages of all budget lines add up to the appropriation."""
+    async with _opened(settings) as db:
+        money = await money_of_program(program_id, db=db)
+    return {"appropriation_cents": money.appropriated_cents, **money.stages}
+
+
+async def import_exam_voucher_lot(
+    settings: PaymentsSettings,
+    *,
+    exam_id: str,
+    codes: Sequence[str] | bytes,
+    expires_at: datetime,
+    order_reference: str,
+    unit_cost_cents: int,
+    vendor: str = "unnamed-vendor",
+    region: str = "US",
+    not_before: datetime | None = None,
+    expiry_zone: str = "UTC",
+    retires_at: datetime | None = None,
+    imported_by: str = "command line",
+) -> int:
+    """Take a vendor's order into stock, all codes or none; returns how many. `codes`: a list, or a CSV with `code`."""
+    now = SystemClock().now()
+    lot = Lot(
+        lot_id=f"{vendor}/{order_reference}",
+        exam_id=exam_id,
+        vendor=vendor,
+        order_number=order_reference,
+        region=region,
+        unit_cost_cents=unit_cost_cents,
+        not_before=not_before or now,
+        expires_at=expires_at,
+        expiry_zone=expiry_zone,
+        retires_at=retires_at,
+        imported_by=imported_by,
+    )
+    keys = ExamCodes(settings.secret(EXAM_CODES_KEY))
+    async with _opened(settings) as db:
+        return await import_lot(lot, read_lot(codes) if isinstance(codes, bytes) else codes, keys=keys, db=db, now=now)
+
+
+def run() -> NoReturn:
+    """`cairn run payments`."""
+    settings = PaymentsSettings()  # pyright: ignore[reportCallIssue]
+    run_process("payments", settings, partial(start, settings=settings))
+
+
+async def _again_and_again(name: str, turn: Callable[[], Awaitable[None]], seconds: float) -> None:
+    """One turn after the other until cancelled. A turn that fails is told and tried again; it stops no other work."""
+    while True:
+        try:
+            await turn()
+        except Exception:
+            log.exception("payments.turn_failed", task=name)
+        await asyncio.sleep(seconds)
+
+
+async def _database(life: Lifetime, settings: PaymentsSettings, name: str, check: str) -> Database:
+    db = await Database.connect(
+        settings.dsn(ROLE), schema=SCHEMA, application_name=name, connections_max=settings.payments_connections_max
+    )
+    life.on_stop(db.close)
+    life.ready_when(check, db.check)
+    return db
+
+
+@asynccontextmanager
+async def _opened(settings: PaymentsSettings):
+    db = await Database.connect(settings.dsn(ROLE), schema=SCHEMA, application_name="cairn", connections_max=1)
+    try:
+        yield db
+    finally:
+        await db.close()

@@ -1,0 +1,304 @@
+"""Payments, their batches, the payees' repairs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from contracts.ids import ApplicationId, ClaimId, DisbursementId, PaymentBatchId, TransferId
+from kit.db import Connection
+from services.payments.domain import BatchState, DisbursementState, PayeeRepairId
+
+_COLUMNS = """d.disbursement_id, d.claim_id, d.attempt_number, d.application_id, d.provider_id, d.supplier_number,
+    d.amount_cents, d.state, d.payable_transfer_id, d.sent_transfer_id, d.return_transfer_id, d.batch_id, d.due_at,
+    d.payment_number, c.invoice_number, c.invoice_on"""
+
+ORDER = """
+INSERT INTO disbursement (
+    disbursement_id, claim_id, attempt_number, application_id, provider_id, supplier_number, amount_cents, state,
+    payable_transfer_id, due_at, ordered_at, changed_at
+) VALUES ($1, $2, $3, $4, $5, $6, $7, 'ordered', $8, $9, $10, $10)
+"""
+ONE = f"""
+SELECT {_COLUMNS} FROM disbursement AS d JOIN claim AS c USING (claim_id) WHERE d.disbursement_id = $1 FOR UPDATE OF d
+"""
+TO_BATCH = f"""
+SELECT {_COLUMNS} FROM disbursement AS d JOIN claim AS c USING (claim_id)
+WHERE d.state = 'ordered' ORDER BY d.due_at, d.disbursement_id LIMIT $1 FOR UPDATE OF d SKIP LOCKED
+"""
+OF_BATCH = f"""
+SELECT {_COLUMNS} FROM disbursement AS d JOIN claim AS c USING (claim_id)
+WHERE d.batch_id = $1 ORDER BY d.disbursement_id FOR UPDATE OF d
+"""
+MANY = f"""
+SELECT {_COLUMNS} FROM disbursement AS d JOIN claim AS c USING (claim_id)
+WHERE d.disbursement_id = ANY ($1::text[]) ORDER BY d.disbursement_id FOR UPDATE OF d
+"""
+APPROVED_BATCHES_OF = """
+SELECT DISTINCT b.batch_id FROM payment_batch AS b JOIN disbursement AS d USING (batch_id)
+WHERE d.disbursement_id = ANY ($1::text[]) AND b.state = 'approved' ORDER BY b.batch_id
+"""
+RETURNED_OF_PAYEE = f"""
+SELECT {_COLUMNS} FROM disbursement AS d JOIN claim AS c USING (claim_id)
+WHERE d.provider_id = $1 AND d.state = 'returned' ORDER BY d.disbursement_id FOR UPDATE OF d
+"""
+PUT_IN_BATCH = """
+UPDATE disbursement SET state = 'batched', batch_id = $2, changed_at = $3 WHERE disbursement_id = ANY ($1::text[])
+"""
+SENT = """
+UPDATE disbursement AS d SET state = 'sent', sent_transfer_id = s.transfer_id, changed_at = $3
+FROM unnest($1::text[], $2::text[]) AS s(disbursement_id, transfer_id)
+WHERE d.disbursement_id = s.disbursement_id
+"""
+SETTLED = """
+UPDATE disbursement SET state = 'settled', voucher_number = $2, payment_number = $3, paid_on = $4, changed_at = $5
+WHERE disbursement_id = $1
+"""
+RETURNED = """
+UPDATE disbursement SET state = 'returned', voucher_number = $2, payment_number = $3, return_code = $4,
+    return_transfer_id = $5, changed_at = $6
+WHERE disbursement_id = $1
+"""
+REPAIRED = "UPDATE disbursement SET state = 'repaired', changed_at = $2 WHERE disbursement_id = ANY ($1::text[])"
+
+ADD_BATCH = """
+INSERT INTO payment_batch (batch_id, state, business_unit, payments, total_cents, made_by, made_at)
+VALUES ($1, 'built', $2, $3, $4, $5, $6)
+"""
+BATCH = """
+SELECT batch_id, state, business_unit, payments, total_cents, made_by, made_at, checked_by, checked_at, file_name,
+    content, content_sha256, transmitted_at
+FROM payment_batch WHERE batch_id = $1 FOR UPDATE
+"""
+APPROVE_BATCH = """
+UPDATE payment_batch SET state = 'approved', checked_by = $2, checked_at = $3, file_name = $4, content = $5,
+    content_sha256 = $6
+WHERE batch_id = $1
+"""
+TO_PUT = "SELECT batch_id FROM payment_batch WHERE state = 'approved' ORDER BY checked_at LIMIT $1"
+TRANSMITTED = "UPDATE payment_batch SET state = 'transmitted', transmitted_at = $2 WHERE batch_id = $1"
+ACKNOWLEDGED = """
+UPDATE payment_batch AS b SET state = 'acknowledged'
+WHERE batch_id = $1 AND state = 'transmitted' AND NOT EXISTS (
+    SELECT FROM disbursement AS d WHERE d.batch_id = b.batch_id AND d.state IN ('batched', 'sent')
+)
+"""
+
+ADD_REPAIR = """
+INSERT INTO payee_repair (repair_id, provider_id, evidence, made_by, made_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (provider_id) WHERE checked_by IS NULL DO NOTHING RETURNING repair_id
+"""
+REPAIR = """
+SELECT repair_id, provider_id, evidence, made_by, made_at, checked_by, checked_at
+FROM payee_repair WHERE repair_id = $1 FOR UPDATE
+"""
+APPROVE_REPAIR = "UPDATE payee_repair SET checked_by = $2, checked_at = $3 WHERE repair_id = $1"
+
+
+@dataclass(frozen=True, slots=True)
+class Disbursement:
+    """One payment with the invoice it pays."""
+
+    disbursement_id: DisbursementId
+    claim_id: ClaimId
+    attempt_number: int
+    application_id: ApplicationId
+    provider_id: str
+    supplier_number: str
+    amount_cents: int
+    state: DisbursementState
+    payable_transfer_id: TransferId
+    sent_transfer_id: TransferId | None
+    return_transfer_id: TransferId | None
+    batch_id: PaymentBatchId | None
+    due_at: datetime
+    payment_number: str | None
+    invoice_number: str
+    invoice_on: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Payments that travel in one file; `content` is what was, or will be, put out."""
+
+    batch_id: PaymentBatchId
+    state: BatchState
+    business_unit: str
+    payments: int
+    total_cents: int
+    made_by: str
+    made_at: datetime
+    checked_by: str | None
+    checked_at: datetime | None
+    file_name: str | None
+    content: bytes | None
+    content_sha256: bytes | None
+    transmitted_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """One mending of a payee."""
+
+    repair_id: PayeeRepairId
+    provider_id: str
+    evidence: str
+    made_by: str
+    made_at: datetime
+    checked_by: str | None
+    checked_at: datetime | None
+
+
+async def order(tx: Connection, one: Disbursement, *, now: datetime) -> None:
+    await tx.execute(
+        ORDER,
+        one.disbursement_id,
+        one.claim_id,
+        one.attempt_number,
+        one.application_id,
+        one.provider_id,
+        one.supplier_number,
+        one.amount_cents,
+        one.payable_transfer_id,
+        one.due_at,
+        now,
+    )
+
+
+async def disbursement(tx: Connection, disbursement_id: str) -> Disbursement | None:
+    row = await tx.fetchrow(ONE, disbursement_id)
+    return _disbursement(dict(row)) if row else None
+
+
+async def to_batch(tx: Connection, count_max: int) -> list[Disbursement]:
+    """Ordered payments, the earliest due first."""
+    return [_disbursement(dict(row)) for row in await tx.fetch(TO_BATCH, count_max)]
+
+
+async def of_batch(tx: Connection, batch_id: str) -> list[Disbursement]:
+    return [_disbursement(dict(row)) for row in await tx.fetch(OF_BATCH, batch_id)]
+
+
+async def many(tx: Connection, ids: Sequence[str]) -> dict[DisbursementId, Disbursement]:
+    """Those of `ids` that exist, locked in the order of their ids."""
+    found = [_disbursement(dict(row)) for row in await tx.fetch(MANY, list(ids))]
+    return {one.disbursement_id: one for one in found}
+
+
+async def approved_batches_of(tx: Connection, ids: Sequence[str]) -> list[PaymentBatchId]:
+    """Batches of these payments that are approved but not yet known to be transmitted."""
+    return [PaymentBatchId(row["batch_id"]) for row in await tx.fetch(APPROVED_BATCHES_OF, list(ids))]
+
+
+async def returned_of_payee(tx: Connection, provider_id: str) -> list[Disbursement]:
+    return [_disbursement(dict(row)) for row in await tx.fetch(RETURNED_OF_PAYEE, provider_id)]
+
+
+async def put_in_batch(tx: Connection, ids: Sequence[str], batch_id: str, *, now: datetime) -> None:
+    await tx.execute(PUT_IN_BATCH, list(ids), batch_id, now)
+
+
+async def sent(tx: Connection, transfers: Mapping[DisbursementId, TransferId], *, now: datetime) -> None:
+    """Each payment with the journal entry that put its money in transit."""
+    await tx.execute(SENT, list(transfers), list(transfers.values()), now)
+
+
+async def settled(
+    tx: Connection, disbursement_id: str, *, voucher_number: str, payment_number: str, paid_on: str, now: datetime
+) -> None:
+    await tx.execute(SETTLED, disbursement_id, voucher_number, payment_number, paid_on, now)
+
+
+async def returned(
+    tx: Connection,
+    disbursement_id: str,
+    *,
+    voucher_number: str,
+    payment_number: str,
+    return_code: str,
+    transfer_id: TransferId,
+    now: datetime,
+) -> None:
+    await tx.execute(RETURNED, disbursement_id, voucher_number, payment_number, return_code, transfer_id, now)
+
+
+async def repaired(tx: Connection, ids: Sequence[str], *, now: datetime) -> None:
+    await tx.execute(REPAIRED, list(ids), now)
+
+
+async def add_batch(tx: Connection, batch: Batch) -> None:
+    await tx.execute(
+        ADD_BATCH,
+        batch.batch_id,
+        batch.business_unit,
+        batch.payments,
+        batch.total_cents,
+        batch.made_by,
+        batch.made_at,
+    )
+
+
+async def batch(tx: Connection, batch_id: str) -> Batch | None:
+    row = await tx.fetchrow(BATCH, batch_id)
+    if row is None:
+        return None
+    values: dict[str, Any] = dict(row)
+    values["batch_id"], values["state"] = PaymentBatchId(values["batch_id"]), BatchState(values["state"])
+    return Batch(**values)
+
+
+async def approve_batch(
+    tx: Connection, batch_id: str, *, checker: str, file_name: str, content: bytes, sha256: bytes, now: datetime
+) -> None:
+    """From here on the content is fixed."""
+    await tx.execute(APPROVE_BATCH, batch_id, checker, now, file_name, content, sha256)
+
+
+async def batches_to_put(tx: Connection, count_max: int) -> list[PaymentBatchId]:
+    """Approved batches whose file is not known to be out."""
+    return [PaymentBatchId(row["batch_id"]) for row in await tx.fetch(TO_PUT, count_max)]
+
+
+async def transmitted(tx: Connection, batch_id: str, *, now: datetime) -> None:
+    await tx.execute(TRANSMITTED, batch_id, now)
+
+
+async def acknowledge(tx: Connection, batch_id: str) -> None:
+    """The batch is acknowledged once each of its payments has an answer."""
+    await tx.execute(ACKNOWLEDGED, batch_id)
+
+
+async def add_repair(tx: Connection, repair: Repair) -> bool:
+    """False where another repair of this payee waits for its approval."""
+    added = await tx.fetchval(
+        ADD_REPAIR, repair.repair_id, repair.provider_id, repair.evidence, repair.made_by, repair.made_at
+    )
+    return added is not None
+
+
+async def repair(tx: Connection, repair_id: str) -> Repair | None:
+    row = await tx.fetchrow(REPAIR, repair_id)
+    if row is None:
+        return None
+    values: dict[str, Any] = dict(row)
+    values["repair_id"] = PayeeRepairId(values["repair_id"])
+    return Repair(**values)
+
+
+async def approve_repair(tx: Connection, repair_id: str, *, checker: str, now: datetime) -> None:
+    await tx.execute(APPROVE_REPAIR, repair_id, checker, now)
+
+
+def _disbursement(values: dict[str, Any]) -> Disbursement:
+    for name, kind in (
+        ("disbursement_id", DisbursementId),
+        ("claim_id", ClaimId),
+        ("application_id", ApplicationId),
+        ("payable_transfer_id", TransferId),
+        ("sent_transfer_id", TransferId),
+        ("return_transfer_id", TransferId),
+        ("batch_id", PaymentBatchId),
+        ("state", DisbursementState),
+    ):
+        values[name] = None if values[name] is None else kind(values[name])
+    return Disbursement(**values)

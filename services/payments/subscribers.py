@@ -1,0 +1,50 @@
+"""The Kafka door: programs become budgets; what claims and exam vouchers are matched against becomes copies."""
+
+from collections.abc import Mapping
+
+from contracts.envelope import Fact
+from contracts.events.applications import (
+    ApplicationSubmitted,
+    CredentialRecorded,
+    EnrollmentAccepted,
+    ExamRegistered,
+    ExamResulted,
+)
+from contracts.events.eligibility import ProgramPublished
+from kit.clock import Clock
+from kit.db import Connection
+from kit.inbox import Handler, Received
+from services.payments.usecases import program, vouchers
+
+CONSUMER = "payments"
+
+
+def handlers(clock: Clock) -> Mapping[type[Fact], Handler]:
+    """What to do with each fact."""
+
+    async def on_program(received: Received[ProgramPublished], tx: Connection) -> None:
+        await program.follow_program(received.fact, tx, now=clock.now())
+
+    async def on_application(received: Received[ApplicationSubmitted], tx: Connection) -> None:
+        await program.follow_application(received.fact, tx)
+
+    async def on_enrollment(received: Received[EnrollmentAccepted], tx: Connection) -> None:
+        await program.follow_enrollment(received.fact, tx)
+
+    async def on_credential(received: Received[CredentialRecorded], tx: Connection) -> None:
+        await program.follow_credential(received.fact, tx)
+
+    async def on_exam_registered(received: Received[ExamRegistered], tx: Connection) -> None:
+        await vouchers.follow_registration(received.fact, tx, now=clock.now())
+
+    async def on_exam_resulted(received: Received[ExamResulted], tx: Connection) -> None:
+        await vouchers.follow_result(received.fact, tx, now=clock.now())
+
+    return {
+        ProgramPublished: on_program,
+        ApplicationSubmitted: on_application,
+        EnrollmentAccepted: on_enrollment,
+        CredentialRecorded: on_credential,
+        ExamRegistered: on_exam_registered,
+        ExamResulted: on_exam_resulted,
+    }

@@ -1,0 +1,1 @@
+"""What payments does, one verb per function: load, decide, save, tell."""

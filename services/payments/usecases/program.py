@@ -1,0 +1,67 @@
+"""Follow the facts of others: programs become budgets; applications, enrollments and credentials become copies."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from contracts.events.applications import ApplicationSubmitted, CredentialRecorded, EnrollmentAccepted
+from contracts.events.eligibility import ProgramPublished
+from kit.db import Connection
+from services.payments.budgets import Standing, Target, lower_to, raise_to, targets_of
+from services.payments.ledger import Posted, Transfer
+from services.payments.store import ledger as ledger_store
+from services.payments.store import program as program_store
+from services.payments.store.program import Alert
+from services.payments.usecases.waiting import serve_waiting
+
+PUBLISHER = "program publication"
+LOWERING_REFUSED = "lowering_refused"
+
+
+async def follow_program(fact: ProgramPublished, tx: Connection, *, now: datetime) -> None:
+    """Bring every line, round and award to what the newest version says, and serve who waited for the difference.
+
+    Money that is committed is not taken back: that becomes an alert to the budget officer.
+    """
+    if not await program_store.take_version(tx, fact):
+        return
+    await program_store.take_rounds(tx, fact.program_id, fact.rounds)
+    await program_store.take_providers(tx, fact.program_id, fact.providers)
+    targets = {target.row: target for target in targets_of(fact.program_id, fact.rounds)}
+    rows = await ledger_store.balances(tx, sorted(targets))
+    standing = {row.id: Standing(row.appropriated_cents, row.appropriations) for row in rows.values()}
+    moves = [move for target in targets.values() for move in _moves(target, standing, fact.pack_version, now)]
+    posted = await ledger_store.post(tx, moves)
+    for refused in (one for one in posted if not one.is_ok):
+        [row] = refused.transfer.scope.rows
+        await _alert(tx, fact, targets[row], standing[row], refused, now=now)
+    for book in sorted({move.scope.book for move in moves}):
+        await serve_waiting(tx, book, now=now)
+
+
+def _moves(target: Target, standing: Mapping[str, Standing], version: str, now: datetime) -> list[Transfer]:
+    stands = standing.get(target.row, Standing())
+    up = raise_to(target, stands, actor=PUBLISHER, at=now)
+    down = lower_to(target, stands, version=version, actor=PUBLISHER, at=now)
+    return [move for move in (up, down) if move is not None]
+
+
+async def _alert(
+    tx: Connection, fact: ProgramPublished, target: Target, stands: Standing, refused: Posted, *, now: datetime
+) -> None:
+    alert = Alert(target.row, LOWERING_REFUSED, target.cents, stands.cents, fact.pack_version, now)
+    await program_store.raise_alert(tx, refused.transfer.id, fact.program_id, alert)
+
+
+async def follow_application(fact: ApplicationSubmitted, tx: Connection) -> None:
+    """Remember whose application it is: its partner alone may see its exam codes."""
+    await program_store.take_application(tx, fact)
+
+
+async def follow_enrollment(fact: EnrollmentAccepted, tx: Connection) -> None:
+    """Remember the accepted enrollment and its price: a claim is matched against it."""
+    await program_store.take_enrollment(tx, fact)
+
+
+async def follow_credential(fact: CredentialRecorded, tx: Connection) -> None:
+    """Remember the credential: a claim is matched against it."""
+    await program_store.take_credential(tx, fact)
