@@ -28,7 +28,7 @@ class PartyFailed(Fault):
 async def outside_parties(folder: Path, college: dict[str, Any], finance: dict[str, Any]) -> AsyncIterator[None]:
     """Run both while the context lasts; each says `{"ready": true}` before the demo goes on."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    college = college | {"port": _free_port(), "journal": str(folder / "college.jsonl")}
+    college = college | {"port": free_port(), "journal": str(folder / "college.jsonl")}
     finance = finance | {"journal": str(folder / "finance.jsonl")}
     async with _party(folder, "college", college), _party(folder, "finance_system", finance):
         yield
@@ -74,7 +74,8 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody listens on just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

@@ -1,0 +1,152 @@
+"""`cairn bench accept`: accepted applications a second, beside a raw ASGI app that inserts the same rows."""
+
+import asyncio
+import json
+import os
+import sys
+import time
+from itertools import count
+
+from cairn.bench.engines import Bench, bench_stack
+from cairn.bench.load import Load, drive, post
+from cairn.bench.processor import cpu_seconds, memory_mib
+from cairn.bench.table import Report, percentile
+from cairn.demo.parties import free_port
+from cairn.stack.layout import ROOT
+
+CONNECTIONS = 16
+WARM_UP = 200
+ROUNDS = 3
+START_SECONDS_MAX = 20.0
+_numbers = count()
+
+
+async def measure(requests: int) -> Report:
+    """`requests` applications in `ROUNDS` rounds, the two apps in turn; the best round of each counts."""
+    report = Report(
+        "accept",
+        "accepting applications",
+        f"{requests} POSTs of a whole application over {CONNECTIONS} connections, one API process: key, scope, rate,"
+        " idempotency, validation, listing, duplicate check, vault, row-level security, outbox; answered after the"
+        " commit. Beside it a raw ASGI app on the same server and loop that inserts as many rows of the same width in"
+        f" one statement and checks nothing. {ROUNDS} rounds in turn, the median of each; the load generator shares the"
+        " machine.",
+    )
+    async with bench_stack(["api", "applications", "eligibility"]) as bench:
+        keys = await _prepare(bench)
+        port = free_port()
+        raw = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "cairn.bench.raw_asgi", "--port", str(port),
+            env={**os.environ, "BENCH_DSN": bench.settings.dsn("cairn_owner")}, cwd=ROOT,
+        )  # fmt: skip
+        try:
+            await _until_open(port)
+            await _compare(bench, port, raw.pid, keys, requests, report)
+        finally:
+            raw.terminate()
+            await raw.wait()
+    return report
+
+
+async def _prepare(bench: Bench) -> list[str]:
+    """Load the pack into applications' own copy, and a partner key for each connection."""
+    from datetime import UTC, datetime, timedelta
+
+    from cairn.commands.preparation import issue_for
+    from services.eligibility.main import load_program
+    from services.eligibility.settings import EligibilitySettings
+
+    fields = bench.settings.model_dump()
+    await load_program(EligibilitySettings.model_validate(fields), ROOT / "programs" / "oh-imap")
+    until = datetime.now(UTC) + timedelta(days=1)
+    scopes = ["applications:write"]
+    keys = [await issue_for(bench.settings, "partner", f"bench-{n}", scopes, until) for n in range(CONNECTIONS)]
+    async with asyncio.timeout(START_SECONDS_MAX):
+        while set((await _accept_one(bench, keys[0])).statuses) != {201}:
+            await asyncio.sleep(0.1)
+    for unit in bench.stack.units:
+        if unit.name in {"applications", "eligibility"}:
+            await unit.stop()
+    return keys
+
+
+async def _accept_one(bench: Bench, key: str) -> Load:
+    """One application, to see whether the pack has arrived."""
+    number = next(_numbers)
+    headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": f"one-{number}"}
+    request = post("/v1/applications", _body(number), headers)
+    return await drive(bench.stack.ports["api"], 1, 1, lambda *_: request)
+
+
+async def _compare(bench: Bench, raw_port: int, raw_pid: int, keys: list[str], requests: int, report: Report) -> None:
+    api_port = bench.stack.ports["api"]
+    run = f"{time.time_ns():x}"
+
+    def whole(connection: int, _: int) -> bytes:
+        number = next(_numbers)
+        headers = {"Authorization": f"Bearer {keys[connection]}", "Idempotency-Key": f"{run}-{number}"}
+        return post("/v1/applications", _body(number), headers)
+
+    def bare(connection: int, _: int) -> bytes:
+        return post("/v1/applications", _body(connection), {})
+
+    pids = bench.pids() | {"raw": raw_pid}
+    for port, request in ((api_port, whole), (raw_port, bare)):
+        _require(await drive(port, WARM_UP, CONNECTIONS, request))
+    ours: list[Load] = []
+    theirs: list[Load] = []
+    used = {"api": 0.0, "postgres": 0.0}
+    for _ in range(ROUNDS):
+        before = cpu_seconds(pids)
+        ours.append(_require(await drive(api_port, requests // ROUNDS, CONNECTIONS, whole)))
+        after = cpu_seconds(pids)
+        for name in used:
+            used[name] += after[name] - before[name]
+        theirs.append(_require(await drive(raw_port, requests // ROUNDS, CONNECTIONS, bare)))
+    rate, raw_rate = _median_rate(ours), _median_rate(theirs)
+    latencies = [latency for load in ours for latency in load.latencies]
+    report.add("applications a second, Cairn", f"{rate:.0f}")
+    report.add("requests a second, raw app", f"{raw_rate:.0f}")
+    report.add("share of the raw rate", f"{rate / raw_rate:.0%}", "≥ 50 %")
+    p50, p99 = (percentile(latencies, share) * 1000 for share in (0.5, 0.99))
+    report.add("answer, p50 / p99", f"{p50:.0f} / {p99:.0f} ms")
+    for name, seconds in used.items():
+        report.add(f"CPU ms an application, {name}", f"{seconds * 1000 / (requests // ROUNDS * ROUNDS):.1f}")
+    report.add("memory of api afterwards", f"{memory_mib(pids)['api']:.0f} MiB")
+
+
+def _body(number: int) -> bytes:
+    from examples.portal import application
+
+    body = application(
+        given_name="Robin",
+        email=f"bench{number}@learners.example",
+        ssn=f"{300 + number // 900_000:03d}{10 + number // 9000 % 90:02d}{1000 + number % 9000:04d}",
+        program_id="oh-imap",
+        round_id="r6",
+        provider_id="lorain-ccc",
+        credential_id="lorain-soldering",
+    )
+    return json.dumps(body).encode()
+
+
+def _require(load: Load) -> Load:
+    if set(load.statuses) != {201}:
+        raise RuntimeError(f"not every request was accepted: {dict(load.statuses)}")
+    return load
+
+
+def _median_rate(loads: list[Load]) -> float:
+    return sorted(len(load.latencies) / load.seconds for load in loads)[len(loads) // 2]
+
+
+async def _until_open(port: int) -> None:
+    async with asyncio.timeout(START_SECONDS_MAX):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.05)
+                continue
+            writer.close()
+            return

@@ -1,0 +1,98 @@
+"""The bare counterpart of a case: a Temporal workflow with as many activities, waits, signals and upserts, and no work.
+
+Run as `python -m cairn.bench.bare --address A --cases N --activities … --signals … --upserts …` on the same server.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import time
+from datetime import timedelta
+
+from temporalio import activity, workflow
+from temporalio.client import Client
+from temporalio.common import SearchAttributeKey
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+QUEUE = "cairn-bench-bare"
+STAGE = SearchAttributeKey.for_keyword("CaseStage")
+IN_FLIGHT_MAX = 64
+
+
+@workflow.defn(name="BareCase")
+class BareCase:
+    """Waits for each signal under a timer, runs its share of empty activities, upserts its share of attributes."""
+
+    def __init__(self) -> None:
+        self.signals = 0
+
+    @workflow.signal
+    def heard(self) -> None:
+        self.signals += 1
+
+    @workflow.run
+    async def run(self, activities: int, signals: int, upserts: int) -> None:
+        for step in range(max(activities, signals, upserts)):
+            if step < upserts:
+                workflow.upsert_search_attributes([STAGE.value_set(f"bare-{step}")])
+            if step < activities:
+                await workflow.execute_activity(nothing, step < signals, start_to_close_timeout=timedelta(seconds=30))
+            if step < signals:
+                await workflow.wait_condition(lambda seen=step: self.signals > seen, timeout=timedelta(hours=1))
+
+
+_to_signal: asyncio.Queue[str] = asyncio.Queue()
+
+
+@activity.defn
+async def nothing(then_signal: bool) -> None:
+    """No work; afterwards the outside world signals the case, as a college or a bank would."""
+    if then_signal:
+        _to_signal.put_nowait(activity.info().workflow_id or "")
+
+
+async def _signal(client: Client) -> None:
+    while True:
+        await client.get_workflow_handle(await _to_signal.get()).signal(BareCase.heard)
+
+
+async def measure(address: str, namespace: str, cases: int, counts: tuple[int, int, int]) -> float:
+    """Seconds for `cases` workflows, at most `IN_FLIGHT_MAX` at once."""
+    client = await Client.connect(address, namespace=namespace)
+    gate = asyncio.Semaphore(IN_FLIGHT_MAX)
+    run = f"bench-bare-{time.time_ns()}"
+
+    async def one(number: int) -> None:
+        async with gate:
+            await client.execute_workflow(BareCase.run, args=list(counts), id=f"{run}/{number}", task_queue=QUEUE)
+
+    worker = Worker(
+        client,
+        task_queue=QUEUE,
+        workflows=[BareCase],
+        activities=[nothing],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+    )
+    async with worker:
+        signaling = [asyncio.create_task(_signal(client)) for _ in range(8)]
+        began = time.perf_counter()
+        await asyncio.gather(*(one(number) for number in range(cases)))
+        seconds = time.perf_counter() - began
+        for task in signaling:
+            task.cancel()
+    return seconds
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--address", required=True)
+    parser.add_argument("--namespace", required=True)
+    for name in ("cases", "activities", "signals", "upserts"):
+        parser.add_argument(f"--{name}", type=int, required=True)
+    given = parser.parse_args()
+    counts = (given.activities, given.signals, given.upserts)
+    seconds = asyncio.run(measure(given.address, given.namespace, given.cases, counts))
+    print(json.dumps({"seconds": seconds}), flush=True)
+    # A process that used temporalio can abort while the interpreter takes itself apart.
+    os._exit(0)

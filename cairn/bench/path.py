@@ -1,0 +1,232 @@
+"""`cairn bench path`: cases a second over the whole path, beside bare workflows of the same shape."""
+
+import asyncio
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cairn.bench.processor import cpu_seconds, memory_mib
+from cairn.bench.table import Report, percentile
+from cairn.stack.engines import environment
+from cairn.stack.layout import ROOT, Home
+from cairn.stack.local import addresses, local_stack
+
+if TYPE_CHECKING:
+    from cairn.stack.supervisor import Supervisor
+
+PROGRAM = "oh-imap-bench"
+SECONDS_MAX = 3600.0
+SUBMIT_AT_ONCE = 8
+WARM_UP_CASES = 20
+ENGINES = ("postgres", "kafka", "temporal")
+PACK = {
+    "program.toml": f'extends = "oh-imap"\nid = "{PROGRAM}"\ntitle = "Benchmark program"\n',
+    "rounds.toml": (
+        'keep = ["bench"]\n\n[[rounds]]\nid = "bench"\nlike = "r6"\ntitle = "Benchmark round"\n'
+        "people_window = { opens = 2026-01-01T00:00:00-05:00 }\n"
+        "appropriation_cents = 100_000_000_00\nper_provider_cap_cents = 90_000_000_00\n"
+    ),
+    "providers.toml": (
+        '[[awards]]\nround_id = "bench"\nprovider_id = "lorain-ccc"\nceiling_cents = 90_000_000_00\n'
+        "[awards.seats]\nlorain-soldering = 20000\n"
+    ),
+}
+
+
+async def measure(cases: int) -> Report:
+    """Run `cases` whole cases, then as many bare workflows, on one fresh stack."""
+    home = Home(ROOT / ".cairn" / "bench")
+    report = Report(
+        "path",
+        "the whole path",
+        f"{cases} cases from the portal's POST to the settled payment: HTTP, outbox, Kafka, journey, signed webhooks,"
+        " college, claim, payment file. The college and the finance system run beside it as programs of their own."
+        " The bare counterpart: as many Temporal workflows with the same number of activities, timed waits, signals"
+        " and upserts, no work in them, one worker, on the same server, Cairn idle.",
+    )
+    async with local_stack(home, fresh=True) as stack:
+        try:
+            await _measure(stack, home, cases, report)
+        finally:
+            shutil.rmtree(home.path / "parties", ignore_errors=True)
+    return report
+
+
+async def _measure(stack: "Supervisor", home: Home, cases: int, report: Report) -> None:
+    from cairn.demo.cast import assemble
+    from cairn.demo.parties import outside_parties
+    from kit.settings import ProcessSettings
+
+    variables = environment(home, stack.ports)
+    settings = ProcessSettings.model_validate({k.removeprefix("CAIRN_").lower(): v for k, v in variables.items()})
+    cast = await assemble(settings)
+    await _load_pack(settings)
+    api = addresses(home, stack.ports)["api"]
+    college = {
+        "api": api,
+        "providers": [{"provider_id": p, "api_key": key} for p, key in cast.provider_keys.items()],
+        "issuers": cast.issuers,
+        "plays": {},
+    }
+    finance: dict[str, Any] = {"exchange": str(home.exchange), "return_once": {}}
+    pids = {unit.name: int(unit.describe()["pid"] or 0) for unit in stack.units if unit.describe()["pid"]}
+    async with outside_parties(home.path / "parties", college, finance):
+        crowd = Crowd(api, cast)
+        try:
+            await crowd.serve(WARM_UP_CASES)
+            before, memory_before = cpu_seconds(pids), memory_mib(pids)
+            seconds, latencies = await crowd.serve(cases)
+            after, memory_after = cpu_seconds(pids), memory_mib(pids)
+        finally:
+            await crowd.close()
+        counts = await shape_of(settings, crowd.last_application_id)
+    bare = await _bare(settings, cases, counts)
+    rate, bare_rate = cases / seconds, cases / bare
+    report.add("cases a second, whole path", f"{rate:.2f}")
+    report.add("cases a second, bare workflows", f"{bare_rate:.2f}")
+    report.add("share of the bare rate", f"{rate / bare_rate:.0%}", "≥ 60 %")
+    shape = f"{counts['activities']} activities, {counts['signals']} signals, {counts['upserts']} upserts"
+    report.add("shape of one case", shape)
+    report.add("whole case, p50 / p99", f"{percentile(latencies, 0.5):.1f} s / {percentile(latencies, 0.99):.1f} s")
+    for name in before:
+        report.add(f"CPU ms a case, {name}", f"{(after[name] - before[name]) * 1000 / cases:.0f}")
+    total = sum(after[name] - before[name] for name in before)
+    report.add("CPU ms a case, all", f"{total * 1000 / cases:.0f}")
+    for name in memory_after:
+        if name not in ENGINES:
+            grown = memory_after[name] - memory_before.get(name, 0.0)
+            report.add(f"memory of {name} after {cases} cases", f"{memory_after[name]:.0f} MiB ({grown:+.0f})")
+
+
+async def _load_pack(settings: Any) -> None:
+    from services.eligibility.main import load_program
+    from services.eligibility.settings import EligibilitySettings
+
+    with tempfile.TemporaryDirectory() as folder:
+        programs = Path(folder)
+        shutil.copytree(ROOT / "programs" / "oh-imap", programs / "oh-imap")
+        (programs / PROGRAM).mkdir()
+        for name, text in PACK.items():
+            (programs / PROGRAM / name).write_text(text)
+        await load_program(EligibilitySettings.model_validate(settings.model_dump()), programs / PROGRAM)
+
+
+class Crowd:
+    """People who apply, and the finance office that pays, through public doors."""
+
+    def __init__(self, api: str, cast: Any) -> None:
+        from examples.doors import Doors
+
+        self._portal = Doors(api, cast.portal_key)
+        self._staff = Doors(api, cast.staff_key)
+        self._maker, self._checker = Doors(api, cast.maker_key), Doors(api, cast.checker_key)
+        self._run = f"{time.time_ns():x}"
+        self._applied = 0
+        self._batches = 0
+        self.last_application_id = ""
+
+    async def serve(self, cases: int) -> tuple[float, list[float]]:
+        """Submit `cases` and return once all are closed: seconds in all, seconds of each."""
+        began = time.perf_counter()
+        started: dict[str, float] = {}
+        gate = asyncio.Semaphore(SUBMIT_AT_ONCE)
+
+        async def apply(number: int) -> None:
+            async with gate:
+                at = time.perf_counter()
+                started[await self._apply(number)] = at
+
+        paying = asyncio.create_task(self._pay())
+        try:
+            async with asyncio.timeout(SECONDS_MAX):
+                first = self._applied
+                self._applied += cases
+                await asyncio.gather(*(apply(first + n) for n in range(cases)))
+                latencies = await self._all_closed(started)
+        finally:
+            paying.cancel()
+            await asyncio.gather(paying, return_exceptions=True)
+        return time.perf_counter() - began, latencies
+
+    async def _apply(self, number: int) -> str:
+        from examples.portal import application
+
+        body = application(
+            given_name="Robin",
+            email=f"bench{number}@learners.example",
+            ssn=f"{300 + number // 9000:03d}{10 + number % 90:02d}{1000 + number % 9000:04d}",
+            program_id=PROGRAM,
+            round_id="bench",
+            provider_id="lorain-ccc",
+            credential_id="lorain-soldering",
+        )
+        answer = await self._portal.post("/v1/applications", body, key=f"{self._run}-{number}")
+        self.last_application_id = answer["application_id"]
+        return answer["application_id"]
+
+    async def _all_closed(self, started: dict[str, float]) -> list[float]:
+        """Ask for the newest closed cases until each of `started` was among them."""
+        latencies: list[float] = []
+        waiting = dict(started)
+        while waiting:
+            for application_id in list(waiting)[:50]:
+                view = await self._portal.get(f"/v1/applications/{application_id}")
+                if view["outcome"] is None:
+                    await asyncio.sleep(0.25)
+                    break
+                if view["outcome"] != "reimbursed":
+                    raise RuntimeError(f"a case ended {view['outcome']}: {view['reasons']}")
+                latencies.append(time.perf_counter() - waiting.pop(application_id))
+        return latencies
+
+    async def _pay(self) -> None:
+        from examples.doors import Declined
+
+        while True:
+            self._batches += 1
+            key = f"{self._run}-batch-{self._batches}"
+            try:
+                batch = await self._maker.post("/v1/payment-batches", key=key)
+                await self._checker.post(f"/v1/payment-batches/{batch['batch_id']}/approval", key=f"{key}-approve")
+            except Declined as declined:
+                if declined.status not in {404, 409, 422}:
+                    raise
+            await asyncio.sleep(1.0)
+
+    async def close(self) -> None:
+        for doors in (self._portal, self._staff, self._maker, self._checker):
+            await doors.close()
+
+
+async def shape_of(settings: Any, application_id: str) -> dict[str, int]:
+    """How many activities, signals, timers and upserts one case's history holds."""
+    from temporalio.api.enums.v1 import EventType
+
+    from contracts.journey import workflow_id
+    from kit.temporal import connect
+
+    client = await connect(settings)
+    history = await client.get_workflow_handle(workflow_id(application_id)).fetch_history()  # type: ignore[arg-type]
+    kinds = Counter(event.event_type for event in history.events)
+    return {
+        "activities": kinds[EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED],
+        "signals": kinds[EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED],
+        "upserts": kinds[EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES],
+    }
+
+
+async def _bare(settings: Any, cases: int, counts: dict[str, int]) -> float:
+    arguments = [f"--{name}={count}" for name, count in counts.items()]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "cairn.bench.bare",
+        "--address", settings.temporal_address, "--namespace", settings.temporal_namespace,
+        "--cases", str(cases), *arguments,
+        stdout=asyncio.subprocess.PIPE, cwd=ROOT,
+    )  # fmt: skip
+    output, _ = await process.communicate()
+    return float(json.loads(output.splitlines()[-1])["seconds"])
