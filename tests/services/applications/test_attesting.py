@@ -1,0 +1,136 @@
+"""Attestations: only a registered issuer, under its own key, within its scope, about this enrollment."""
+
+import base64
+import json
+import warnings
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from joserfc import jws
+from joserfc.jwk import ECKey, OctKey, OKPKey
+
+from contracts.events.applications import CompletionAttested
+from services.applications.attestation import IssuerKeyUnfit, public_part
+from services.applications.usecases import attesting
+from tests.services.applications.cast import NOW, Cast, Issuer
+
+
+def part(value: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+
+async def test_a_signed_statement_completes_the_enrollment_and_is_kept_as_signed(cast: Cast, issuer: Issuer) -> None:
+    enrollment_id = await cast.enroll(await cast.submit())
+    path = f"/v1/enrollments/{enrollment_id}/attestation"
+    signed = issuer.sign(enrollment_id, "coding", jti="anything", iat=1)
+    first = await cast.college.post(path, {"attestation": signed})
+    cast.clock.advance(timedelta(minutes=1))
+    again = await cast.college.post(path, {"attestation": issuer.sign(enrollment_id, "coding")})
+    assert (first.status_code, again.content) == (200, first.content)
+    (fact,) = await cast.outbox(CompletionAttested)
+    assert (fact.issuer_id, fact.completed_on) == ("lorain-ccc", "2026-03-10")
+    assert await cast.owner.fetchval("SELECT signed_statement FROM applications.attestation") == signed
+    other_day = issuer.sign(enrollment_id, "coding", completed_on="2026-03-09")
+    changed = await cast.college.post(path, {"attestation": other_day})
+    assert (changed.status_code, changed.json()["code"]) == (409, "already_reported")
+
+
+async def test_every_algorithm_that_issuers_may_use(cast: Cast) -> None:
+    okp, p256 = OKPKey.generate_key("Ed25519"), ECKey.generate_key("P-256")
+    for number, (key, algorithm) in enumerate([(okp, "Ed25519"), (okp, "EdDSA"), (p256, "ES256")]):
+        kid = f"{key.key_type}"
+        await attesting.register_key("lorain-ccc", kid, key.as_dict(private=False), db=cast.service_db, now=NOW)
+        enrollment_id = await cast.enroll(await cast.submit(person_ssn=f"219-09-{3000 + number}"))
+        statement = {
+            "iss": "lorain-ccc",
+            "enrollment_id": enrollment_id,
+            "credential_id": "coding",
+            "completed_on": "2026-03-10",
+        }
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            signed = jws.serialize_compact(
+                {"alg": algorithm, "kid": kid}, json.dumps(statement), key, algorithms=[algorithm]
+            )
+        answer = await cast.college.post(f"/v1/enrollments/{enrollment_id}/attestation", {"attestation": signed})
+        assert answer.status_code == 200, (algorithm, answer.text)
+
+
+async def test_forged_foreign_and_misdirected_statements_change_nothing(cast: Cast, issuer: Issuer) -> None:
+    guild, bakery = Issuer("cyber-guild"), Issuer("bakery")
+    for one in (guild, bakery):
+        await attesting.register_key(one.issuer_id, one.kid, one.public_jwk, db=cast.service_db, now=NOW)
+    expired = Issuer("lorain-ccc", "key-old")
+    await attesting.register_key("lorain-ccc", "key-old", expired.public_jwk, db=cast.service_db, now=NOW)
+    assert await attesting.end_key("lorain-ccc", "key-old", db=cast.service_db, now=NOW + timedelta(seconds=1))
+    cast.clock.advance(timedelta(minutes=1))
+    enrollment_id = await cast.enroll(await cast.submit())
+    other = await cast.enroll(await cast.submit(person_ssn="219-09-4444"))
+    good = issuer.sign(enrollment_id, "coding")
+    head, body, signature = good.split(".")
+    claims = {"iss": "lorain-ccc", "enrollment_id": enrollment_id, "credential_id": "coding"}
+    mac_key = OctKey.import_key(issuer.public_jwk["x"])
+    cases = [
+        (Issuer("lorain-ccc").sign(enrollment_id, "coding"), 403, "signature_invalid"),
+        (f"{head}.{part({**claims, 'completed_on': '2026-01-01'})}.{signature}", 403, "signature_invalid"),
+        (f"{head}.{body}.{signature[:-6]}AAAAAA", 403, "signature_invalid"),
+        (Issuer("lorain-ccc", "key-9").sign(enrollment_id, "coding"), 403, "issuer_key_unknown"),
+        (Issuer("nobody").sign(enrollment_id, "coding"), 403, "issuer_key_unknown"),
+        (expired.sign(enrollment_id, "coding"), 403, "issuer_key_unknown"),
+        (bakery.sign(enrollment_id, "coding"), 403, "issuer_out_of_scope"),
+        (guild.sign(enrollment_id, "coding"), 403, "issuer_out_of_scope"),
+        (issuer.sign(other, "coding"), 422, "statement_mismatch"),
+        (issuer.sign(enrollment_id, "cybersecurity"), 422, "statement_mismatch"),
+        (issuer.sign(enrollment_id, "coding", completed_on="2026-04-30"), 422, "day_not_plausible"),
+        (issuer.sign(enrollment_id, "coding", completed_on="2026-02-30"), 422, "attestation_unreadable"),
+        (issuer.sign(enrollment_id, "coding", completed_on="soon"), 422, "attestation_unreadable"),
+        (f"{part({'alg': 'none', 'kid': 'key-1'})}.{body}.", 422, "attestation_unreadable"),
+        (f"{part({'alg': 'Ed25519'})}.{body}.{signature}", 422, "attestation_unreadable"),
+        (f"{part(['alg'])}.{body}.{signature}", 422, "attestation_unreadable"),
+        (f"{head}.{part('text')}.{signature}", 422, "attestation_unreadable"),
+        (f"{head}.{body}", 422, "attestation_unreadable"),
+        ("no-statement-at-all", 422, "attestation_unreadable"),
+        (
+            jws.serialize_compact({"alg": "HS256", "kid": "key-1"}, json.dumps(claims), mac_key, algorithms=["HS256"]),
+            422,
+            "attestation_unreadable",
+        ),
+    ]
+    for signed, status, code in cases:
+        answer = await cast.college.post(f"/v1/enrollments/{enrollment_id}/attestation", {"attestation": signed})
+        assert (answer.status_code, answer.json()["code"]) == (status, code), (signed, answer.text)
+    assert await cast.outbox(CompletionAttested) == []
+    assert await cast.owner.fetchval("SELECT count(*) FROM applications.attestation") == 0
+
+
+async def test_completion_needs_a_course_that_began(cast: Cast, issuer: Issuer) -> None:
+    enrollment_id = await cast.ask_college(await cast.submit())
+    signed = {"attestation": issuer.sign(enrollment_id, "coding")}
+    answer = await cast.college.post(f"/v1/enrollments/{enrollment_id}/attestation", signed)
+    assert (answer.status_code, answer.json()["code"]) == (409, "out_of_order")
+
+
+async def test_a_key_is_registered_once_and_never_replaced(cast: Cast, issuer: Issuer) -> None:
+    await attesting.register_key("lorain-ccc", issuer.kid, issuer.public_jwk, db=cast.service_db, now=NOW)
+    with pytest.raises(attesting.IssuerKeyTaken):
+        await attesting.register_key(
+            "lorain-ccc", issuer.kid, Issuer("lorain-ccc").public_jwk, db=cast.service_db, now=NOW
+        )
+    assert not await attesting.end_key("lorain-ccc", "no-such", db=cast.service_db, now=NOW)
+
+
+@pytest.mark.parametrize(
+    "jwk",
+    [
+        OKPKey.generate_key("Ed25519").as_dict(private=True),
+        OKPKey.generate_key("X25519").as_dict(private=False),
+        ECKey.generate_key("P-384").as_dict(private=False),
+        {"kty": "oct", "k": "AAAA"},
+        {"kty": "OKP", "crv": "Ed25519", "x": "!!"},
+        {},
+    ],
+)
+def test_only_public_signing_keys_are_registered(jwk: dict[str, Any]) -> None:
+    with pytest.raises(IssuerKeyUnfit):
+        public_part(jwk)
