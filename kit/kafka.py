@@ -3,7 +3,9 @@
 # pyright: reportMissingTypeStubs=false
 
 import asyncio
+import os
 import random
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -33,7 +35,11 @@ GRACE_SECONDS = 10.0
 
 _PAUSES = Counter("cairn_consumer_pauses", "Times a consumer waited for something that was away", ["consumer"])
 _PAUSED = Gauge("cairn_consumer_paused", "1 while a consumer waits for something that is away", ["consumer"])
+_READING_FAILED = Counter("cairn_consumer_reading_failed", "Times reading broke off and began again", ["consumer"])
 _COMMITS_FAILED = Counter("cairn_consumer_commits_failed", "Offset commits that failed", ["consumer"])
+
+# FastStream would start a broken reading loop again at once, for ever and without a word.
+os.environ.setdefault("FASTSTREAM_SUPERVISOR_DISABLED", "1")
 
 log = logger(__name__)
 
@@ -71,15 +77,29 @@ class Consumer:
 
     async def run(self) -> None:
         """Consume until cancelled; a batch in hand is finished first."""
-        self._stopping.clear()
-        broker = await self._start()
-        try:
-            self._reading = True
-            await asyncio.Event().wait()
-        finally:
-            self._reading = False
-            self._stopping.set()
-            await broker.stop()
+        stumbles = 0
+        while True:
+            broker, began = await self._start(), time.monotonic()
+            try:
+                self._reading = True
+                error = await self._reading_ended()
+            except asyncio.CancelledError:
+                self._stopping.set()
+                raise
+            finally:
+                self._reading = False
+                await broker.stop()
+            # For one: a header whose name is not UTF-8, on which the client library itself stumbles each time.
+            stumbles = 1 if time.monotonic() - began > 30 else stumbles + 1
+            _READING_FAILED.labels(self.name).inc()
+            log.error("consumer.reading_failed", consumer=self.name, exc_info=error)
+            await asyncio.sleep(_backoff(stumbles))
+
+    async def _reading_ended(self) -> BaseException | None:
+        reading: set[asyncio.Task[None]] = set(self._subscriber.tasks)
+        done, _ = await asyncio.wait(reading, return_when=asyncio.FIRST_COMPLETED)
+        ended = done.pop()
+        return None if ended.cancelled() else ended.exception()
 
     async def check(self) -> None:
         """Raise `Unavailable` while nothing can be read or handled."""

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from aiokafka import AIOKafkaConsumer
 
 from contracts.envelope import Fact
 from contracts.errors import Unavailable
@@ -79,7 +80,7 @@ async def test_the_same_facts_three_times_and_shuffled_are_one_effect_each(
 
 
 async def _lag_is_zero(settings: ProcessSettings, consumer: Consumer) -> bool:
-    from aiokafka import AIOKafkaConsumer, TopicPartition
+    from aiokafka import TopicPartition
 
     client = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap, group_id=f"cairn.{consumer.name}", enable_auto_commit=False
@@ -315,6 +316,31 @@ async def _append_turns(database: Database, keys: list[ApplicationId], turn: int
     for key in keys:
         async with database.transaction() as tx:
             await append(tx, withdrawn(key, f"turn_{turn}"), now=NOW)
+
+
+async def test_reading_that_breaks_off_is_seen_and_begins_again(
+    database: Database, kafka_settings: ProcessSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    consumer = await consumer_of(database, kafka_settings)
+    read, faults = AIOKafkaConsumer.getmany, ["once", "twice"]
+
+    async def stumble(self: AIOKafkaConsumer, *args: Any, **options: Any) -> Any:
+        if faults:
+            faults.pop()
+            raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
+        return await read(self, *args, **options)
+
+    fact = withdrawn(ApplicationId.new(), "read_at_last")
+    await send(kafka_settings.kafka_bootstrap, as_sent(fact, envelope_of(fact)))
+    monkeypatch.setattr(AIOKafkaConsumer, "getmany", stumble)
+    async with running(consumer.run()):
+
+        async def handled() -> bool:
+            return await effects(database) == ["read_at_last"]
+
+        await until(handled)
+        await until(lambda: is_well(consumer))
+    assert faults == []
 
 
 def test_a_consumer_needs_a_handler(kafka_settings: ProcessSettings) -> None:
