@@ -32,7 +32,13 @@ class PersonDetails(Command):
     email: Email
     birth_date: date
     ssn: Annotated[
-        SecretStr, Field(min_length=9, max_length=11, description="Nine digits, hyphens allowed: `123-45-6789`")
+        SecretStr,
+        Field(
+            min_length=9,
+            max_length=11,
+            description="Nine digits, hyphens allowed: `123-45-6789`",
+            json_schema_extra={"pattern": r"^[0-9]{3}-?[0-9]{2}-?[0-9]{4}$"},
+        ),
     ]
     county: Annotated[
         Slug | None, Field(description="Where the person lives: the county's slug is all the program needs to know")

@@ -220,7 +220,7 @@ async def test_a_refused_case_says_every_reason_with_its_source(cast: Cast) -> N
         criterion="residency",
         result="not_met",
         reason="not_a_resident",
-        text="Not a resident.",
+        text="No resident.",
         citation="ORC 122.1710",
     )
     determined = elg.ApplicationDetermined(
