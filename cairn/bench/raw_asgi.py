@@ -1,7 +1,7 @@
 """The bare counterpart of an accepted application: an ASGI app that inserts the same rows in one statement, unchecked.
 
 `python -m cairn.bench.raw_asgi --port P`, the database in `BENCH_DSN`. Same server, same loop, same
-pool, same number and width of rows; no validation, no key, no idempotency look-up, no encryption, no row-level security.
+pool, same number and width of rows; no validation, no key, no idempotency look-up, no encryption, no row security.
 """
 
 import argparse

@@ -93,7 +93,7 @@ def _looks(cases: Sequence[dict[str, Any]], urls: dict[str, str], home: Home) ->
     return [
         f"a case as staff follow it: {ui}/application%2F{by_name.get('exam-retake', first)}",
         f"every case that was refused, by search attribute: {ui}?query=CaseOutcome%3D%22ineligible%22",
-        f"the API that portals and colleges use: {urls['api_docs']}",
+        f"the API that portals and colleges use: {urls['openapi']}",
         f"the letters people got, in English and Spanish: {urls['mail']}",
         f"what the college and the bank saw: {home.path / 'parties'}, and the payment files: {home.exchange}",
     ]
