@@ -30,7 +30,7 @@ CACHE_SECONDS = 3.0
 CACHED_KEYS_MAX = 10_000
 PREFIX_CHARS = 12
 _PREFIX_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_FORM = re.compile(r"^cairn_([0-9a-z]{12})_([0-9a-f]{64})_([0-9a-f]{8})$")
+_FORM = re.compile(r"cairn_([0-9a-z]{12})_([0-9a-f]{64})_([0-9a-f]{8})")
 
 _FIND = "SELECT secret_hash, kind, principal_id, scopes, not_after, revoked_at FROM access.find_key($1)"
 _TURN = "SELECT pg_advisory_xact_lock(hashtext('cairn.api_key'), hashtext($1))"
@@ -105,7 +105,7 @@ async def revoke_key(tx: Connection, *, prefix: str, now: datetime) -> None:
 
 def prefix_of(key: str) -> str:
     """The part of a key that may be shown and logged."""
-    form = _FORM.match(key)
+    form = _FORM.fullmatch(key)
     if form is None:
         raise Unauthenticated
     return form[1]
@@ -123,7 +123,7 @@ class Access:
     async def principal_for(self, authorization: str | None) -> Principal:
         """The caller behind an `Authorization` header; `Unauthenticated` without a valid, live key."""
         scheme, _, key = (authorization or "").partition(" ")
-        form = _FORM.match(key.strip())
+        form = _FORM.fullmatch(key.strip())
         # A mistyped key is told from its checksum, without a query.
         if scheme.lower() != "bearer" or form is None or form[3] != _checksum(form[1], form[2]):
             raise Unauthenticated

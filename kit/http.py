@@ -29,7 +29,7 @@ BODY_BYTES_MAX = 64 * 1024
 BODY_SECONDS_MAX = 20.0
 STOP_SECONDS_MAX = 10
 JSON = "application/json"
-_REQUEST_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{7,99}$")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,99}")
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -320,7 +320,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 def _request_id(given: str | None) -> str:
     # An id goes into logs and events: one that looks like a personal value is not taken over.
-    if given and _REQUEST_ID.match(given) and redact(given) == given:
+    if given and _REQUEST_ID.fullmatch(given) and redact(given) == given:
         return given
     return f"req_{uuid7().hex}"
 

@@ -69,7 +69,7 @@ class Answer:
 
 def once_of(*, principal: str, key: str | None, method: str, path: str, body: bytes) -> Once:
     """The request as its key sees it: method, path and JSON value count; spacing and order of members do not."""
-    if key is None or _KEY.match(key) is None:
+    if key is None or _KEY.fullmatch(key) is None:
         raise IdempotencyKeyMissing(pointer="/Idempotency-Key")
     # Keyed by the key: a body holds guessable personal values, and the database must not confirm a guess.
     fingerprint = hmac.digest(key.encode(), b"\n".join((method.encode(), path.encode(), _canonical(body))), "sha256")

@@ -19,7 +19,7 @@ RETRY_AFTER_SECONDS = 2
 ERRORS_MAX = 50
 _log = logger(__name__)
 
-_FIELD = re.compile(r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")
+_FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _CODES = {
     400: ("malformed_request", "The request cannot be read."),
     401: ("unauthenticated", "The call needs a valid API key."),
@@ -170,7 +170,7 @@ def _pointer(location: Sequence[str | int]) -> str:
 def _name(part: str | int) -> str:
     if isinstance(part, int):
         return str(part)
-    return part if _FIELD.match(part) and redact(part) == part else "_"
+    return part if _FIELD.fullmatch(part) and redact(part) == part else "_"
 
 
 def _text(item: Mapping[str, Any]) -> str:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from kit.settings import ProcessSettings
 
-TRACEPARENT = re.compile(r"^00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})$")
+TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
 """Version 00 of the W3C recommendation; any other version is not continued."""
 
 MASK = "[masked]"
@@ -85,7 +85,7 @@ def continue_trace(
     traceparent: str | None, correlation_id: str | None = None, causation_id: str | None = None
 ) -> Generator[None, None, None]:
     """Take up the trace that came in; without a valid `traceparent` the next span begins a new trace."""
-    found = TRACEPARENT.match(traceparent or "")
+    found = TRACEPARENT.fullmatch(traceparent or "")
     remote = otel.INVALID_SPAN
     if found is not None:
         flags = TraceFlags(int(found[3], 16))

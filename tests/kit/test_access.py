@@ -1,0 +1,118 @@
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import pytest
+
+from contracts.errors import NotFound
+from kit import access as access_module
+from kit.access import Access, TooManyLiveKeys, Unauthenticated, issue_key, prefix_of, revoke_key
+from kit.clock import FixedClock
+from kit.db import Database
+from tests.support.engines import FreshDatabase
+
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
+LATER = NOW + timedelta(days=90)
+
+
+@pytest.fixture
+async def owner(service: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(service.owner_dsn)
+    yield connection
+    await connection.close()
+
+
+async def issue(owner: asyncpg.Connection, principal_id: str = "harbor-portal", now: datetime = NOW) -> str:
+    async with owner.transaction():
+        return await issue_key(
+            owner,
+            kind="partner",
+            principal_id=principal_id,
+            scopes=["applications:write", "applications:read"],
+            now=now,
+            expires_at=now + timedelta(days=90),
+        )
+
+
+async def test_a_key_tells_who_calls_and_is_kept_as_a_hash(database: Database, owner: asyncpg.Connection) -> None:
+    key = await issue(owner)
+    assert re.fullmatch(r"cairn_[0-9a-z]{12}_[0-9a-f]{64}_[0-9a-f]{8}", key)
+    access = Access(database, clock=FixedClock(NOW))
+    principal = await access.principal_for(f"Bearer {key}")
+    assert (principal.name, principal.scopes) == ("partner/harbor-portal", {"applications:write", "applications:read"})
+    assert await access.principal_for(f"bearer  {key}") == principal
+    row = await owner.fetchrow("SELECT * FROM access.api_key")
+    assert key.split("_")[2] not in str(dict(row or {}))
+
+
+async def test_anything_but_a_live_key_is_refused_alike(database: Database, owner: asyncpg.Connection) -> None:
+    key = await issue(owner)
+    _, prefix, secret, _ = key.split("_")
+    other = await issue(owner, "other-portal")
+    swapped = f"cairn_{prefix}_{other.split('_')[2]}"
+    swapped += "_" + access_module._checksum(prefix, other.split("_")[2])
+    access = Access(database, clock=FixedClock(NOW))
+    for header in (
+        None, "", "Bearer", key, f"Basic {key}", f"Bearer {key}x", f"Bearer {key[:-1]}0", f"Bearer {key.upper()}",
+        f"Bearer cairn_{prefix}_{'0' * 64}_00000000", f"Bearer {swapped}", f"Bearer {key}\n{key}", "Bearer é",
+    ):  # fmt: skip
+        with pytest.raises(Unauthenticated):
+            await access.principal_for(header)
+    assert secret
+
+
+async def test_a_mistyped_key_costs_no_query(database: Database, owner: asyncpg.Connection) -> None:
+    key = await issue(owner)
+    access = Access(database, clock=FixedClock(NOW))
+    await database.close()
+    with pytest.raises(Unauthenticated):
+        await access.principal_for(f"Bearer {key[:-1]}{'1' if key[-1] == '0' else '0'}")
+
+
+async def test_keys_expire_and_are_revoked_within_the_cache_s_time(
+    database: Database, owner: asyncpg.Connection
+) -> None:
+    key, clock = await issue(owner), FixedClock(NOW)
+    access = Access(database, clock=clock, cache_seconds=60)
+    await access.principal_for(f"Bearer {key}")
+    await revoke_key(owner, prefix=prefix_of(key), now=NOW)
+    await access.principal_for(f"Bearer {key}")
+    with pytest.raises(Unauthenticated):
+        await Access(database, clock=clock).principal_for(f"Bearer {key}")
+    with pytest.raises(NotFound):
+        await revoke_key(owner, prefix="0" * 12, now=NOW)
+    fresh = await issue(owner)
+    await access.principal_for(f"Bearer {fresh}")
+    clock.advance(timedelta(days=90))
+    with pytest.raises(Unauthenticated):
+        await access.principal_for(f"Bearer {fresh}")
+
+
+async def test_two_keys_live_at_once_and_no_third(database: Database, owner: asyncpg.Connection) -> None:
+    first, second = await issue(owner), await issue(owner)
+    with pytest.raises(TooManyLiveKeys):
+        await issue(owner)
+    access = Access(database, clock=FixedClock(NOW))
+    for key in (first, second):
+        await access.principal_for(f"Bearer {key}")
+    await revoke_key(owner, prefix=prefix_of(first), now=NOW)
+    assert await issue(owner)
+    assert await issue(owner, now=LATER + timedelta(days=1))
+
+
+async def test_the_cache_is_bounded(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access_module, "CACHED_KEYS_MAX", 3)
+    access = Access(database, clock=FixedClock(NOW))
+    for number in range(10):
+        prefix, secret = f"{number:012d}", "0" * 64
+        with pytest.raises(Unauthenticated):
+            await access.principal_for(f"Bearer cairn_{prefix}_{secret}_{access_module._checksum(prefix, secret)}")
+    assert len(access._cache) == 3
+
+
+@pytest.mark.parametrize("statement", ["SELECT * FROM access.api_key", "DELETE FROM access.api_key"])
+async def test_a_service_reaches_no_key_but_by_its_prefix(database: Database, statement: str) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        async with database.transaction() as tx:
+            await tx.execute(statement)
