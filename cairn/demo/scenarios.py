@@ -61,15 +61,15 @@ INCOME_DOCUMENT = {
 }
 
 SCENARIOS: tuple[Scenario, ...] = (
-    _lorain("cybersecurity", "Lorain: cybersecurity, with its exam", "lorain-cybersecurity"),
-    _lorain("coding", "Lorain: coding, notices in Spanish", "lorain-coding", language="es", person="lucia"),
+    _lorain("cybersecurity", "Lorain: cybersecurity, with exam", "lorain-cybersecurity"),
+    _lorain("coding", "Lorain: coding, letters in Spanish", "lorain-coding", language="es", person="lucia"),
     _lorain("soldering", "Lorain: soldering", "lorain-soldering", person="sam"),
-    _cleveland("smart-operations", "Cleveland State: connected operations (1 of 3)", "csu-smart-operations"),
-    _cleveland("smart-analytics", "Cleveland State: data and analytics (2 of 3)", "csu-smart-analytics"),
-    _cleveland("smart-automation", "Cleveland State: automation (3 of 3)", "csu-smart-automation"),
+    _cleveland("smart-operations", "Cleveland State: operations, 1 of 3", "csu-smart-operations"),
+    _cleveland("smart-analytics", "Cleveland State: analytics, 2 of 3", "csu-smart-analytics"),
+    _cleveland("smart-automation", "Cleveland State: automation, 3 of 3", "csu-smart-automation"),
     Scenario(
         "stackable",
-        "Baldwin Wallace: certificate that stacks into an MBA",
+        "Baldwin Wallace: stacks into an MBA",
         *ORDINARY,
         "baldwin-wallace",
         "bw-business-analytics",
@@ -87,7 +87,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     _lorain(
         "not-resident",
-        "Not an Ohio resident: refused, with reasons",
+        "Not an Ohio resident: refused",
         "lorain-coding",
         "ineligible",
         where=BRISK,
@@ -97,7 +97,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     _lorain(
         "income-unknown",
-        "Income unknown: asked, sent, eligible",
+        "Income unknown: asked, then eligible",
         "lorain-coding",
         where=LOW_INCOME,
         person="ivy",
@@ -106,7 +106,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     _lorain(
         "seat-taken",
-        "Holds the only seat, then withdraws",
+        "Has the only seat, withdraws",
         "lorain-soldering",
         "withdrawn",
         where=ONE_SEAT,
@@ -115,7 +115,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     _lorain(
         "waits-for-seat",
-        "Provider cap reached: waits, then served",
+        "Provider cap: waits, then served",
         "lorain-soldering",
         where=ONE_SEAT,
         person="wendy",
@@ -132,14 +132,14 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     _lorain(
         "exam-retake",
-        "Exam failed, passed on the retake",
+        "Exam failed, passed on retake",
         "lorain-cybersecurity",
         person="rhea",
         play={"milestones": MILESTONES, "exams": ["failed", "passed"]},
     ),
     _lorain(
         "college-silent",
-        "The college is silent: reminded, then lapsed",
+        "College silent: reminded, lapsed",
         "lorain-soldering",
         "enrollment_lapsed",
         where=BRISK,
@@ -148,7 +148,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     _lorain(
         "payment-returned",
-        "Payment returned by the bank, repaired, paid",
+        "Payment returned, repaired, paid",
         "lorain-production",
         person="paula",
         play={"milestones": MILESTONES, "invoice": "RET"},

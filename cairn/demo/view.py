@@ -36,30 +36,27 @@ def path_of(stage: str, outcome: str | None) -> Text:
 
 
 def cases_table(cases: Sequence[dict[str, Any]]) -> Table:
-    """One row a case: title, path, money, and whether it ended as it had to."""
+    """One row a case: title, path, the money paid (or awarded, dimmed), and whether it ended as it had to."""
     table = Table(box=None, pad_edge=False, expand=False)
-    table.add_column("case", no_wrap=True)
-    table.add_column("path", no_wrap=True, min_width=32)
-    table.add_column("awarded", justify="right", no_wrap=True)
-    table.add_column("paid", justify="right", no_wrap=True)
+    table.add_column("case", no_wrap=True, max_width=36)
+    table.add_column("path", no_wrap=True, min_width=28)
+    table.add_column("money", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     for case in cases:
-        done = case["outcome"] is not None
-        mark = (
-            Text("✓", style="green")
-            if done and case["ok"]
-            else Text("✗", style="red")
-            if done
-            else Text("…", style="dim")
-        )
-        table.add_row(
-            case["title"],
-            path_of(case["stage"], case["outcome"]),
-            dollars(case["awarded_cents"]) if case["awarded_cents"] else "",
-            dollars(case["paid_cents"]) if case["paid_cents"] else "",
-            mark,
-        )
+        table.add_row(case["title"], path_of(case["stage"], case["outcome"]), _money_of(case), _mark_of(case))
     return table
+
+
+def _money_of(case: dict[str, Any]) -> Text:
+    if case["paid_cents"]:
+        return Text(dollars(case["paid_cents"]))
+    return Text(dollars(case["awarded_cents"]) if case["awarded_cents"] else "", style="dim")
+
+
+def _mark_of(case: dict[str, Any]) -> Text:
+    if case["outcome"] is None:
+        return Text("…", style="dim")
+    return Text("✓", style="green") if case["ok"] else Text("✗", style="red")
 
 
 def money_table(money: dict[str, int], appropriation_cents: int) -> Table:
