@@ -44,9 +44,8 @@ def prove(as_json: JsonFlag = False) -> None:
     if as_json:
         print(json.dumps(proof, default=str))
     else:
-        print(
-            f"{proof['entries']} entries, {proof['balance_rows']} balance rows, {len(proof['differences'])} differences."
-        )
+        found = len(proof["differences"])
+        print(f"{proof['entries']} entries, {proof['balance_rows']} balance rows, {found} differences.")
         for difference in proof["differences"]:
             print(f"  {difference}")
     if not proof["ok"]:

@@ -110,7 +110,6 @@ def issue_key(
 
 async def issue_for(given: "ProcessSettings", kind: str, identity: str, scopes: list[str], expires_at: datetime) -> str:
     """Issue an API key; the clear key, which is kept nowhere."""
-    from kit.access import Principal
     from kit.access import issue_key as issue
     from kit.db import Database
 
@@ -119,7 +118,8 @@ async def issue_for(given: "ProcessSettings", kind: str, identity: str, scopes: 
     )
     try:
         async with database.transaction() as tx:
-            who = Principal.model_validate({"kind": kind, "id": identity, "scopes": scopes})
-            return await issue(tx, principal=who, now=datetime.now(UTC), expires_at=expires_at)
+            return await issue(
+                tx, kind=kind, principal_id=identity, scopes=scopes, now=datetime.now(UTC), expires_at=expires_at
+            )
     finally:
         await database.close()

@@ -41,7 +41,7 @@ def addresses(home: Home, ports: Mapping[str, int]) -> dict[str, str]:
     """What a person opens or reads: the partner API, Temporal's UI, the mail that was sent."""
     return {
         "api": f"http://127.0.0.1:{ports['api']}",
-        "api_docs": f"http://127.0.0.1:{ports['api']}/docs",
+        "openapi": f"http://127.0.0.1:{ports['api']}/openapi.json",
         "temporal_ui": f"http://127.0.0.1:{ports['temporal_ui']}/namespaces/cairn/workflows",
         "mail": str(home.path / "mail" / "new"),
     }
