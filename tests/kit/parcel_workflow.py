@@ -29,12 +29,12 @@ APPLICATION = ApplicationId.derive("parcel")
 
 @workflow.defn
 class ParcelWorkflow:
-    def __init__(self) -> None:
-        self._modes: list[str] = []
+    @workflow.init
+    def __init__(self, modes: list[str]) -> None:
+        self._modes = list(modes)
 
     @workflow.run
     async def run(self, modes: list[str]) -> list[Weighed]:
-        self._modes = list(modes)
         weighed: list[Weighed] = []
         while not self._modes or self._modes[0] != "stop":
             await workflow.wait_condition(lambda: bool(self._modes))
