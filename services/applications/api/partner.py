@@ -17,24 +17,15 @@ from services.applications.usecases import applying, reading
 
 def router(doors: ApplicationsDoors) -> APIRouter:
     """Routes for API keys of partners."""
-    routes = APIRouter(prefix="/v1/applications", tags=["partner"])
-    reader = require(doors.access, "partner", "applications:read")
-    writer = require(doors.access, "partner", "applications:write")
-    once_only = once_from(writer)
+    routes = APIRouter(prefix="/v1", tags=["partner"])
+    routes.include_router(_reading(doors))
+    routes.include_router(_writing(doors))
+    return routes
 
-    @routes.post("", status_code=201, response_model=views.ApplicationAccepted)
-    async def submit_application(
-        command: SubmitApplication,
-        partner: Annotated[Principal, Depends(writer)],
-        once: Annotated[Once, Depends(once_only)],
-    ) -> Response:
-        """Ask for funding of one credential for one person. The case begins at once."""
-        call = doors.call(partner, once)
-        return respond(
-            await applying.submit_application(
-                command, call, db=doors.db, vault=doors.vault, public_url=doors.public_url
-            )
-        )
+
+def _reading(doors: ApplicationsDoors) -> APIRouter:
+    routes = APIRouter(prefix="/applications")
+    reader = require(doors.access, "partner", "applications:read")
 
     @routes.get("")
     async def list_applications(
@@ -82,6 +73,28 @@ def router(doors: ApplicationsDoors) -> APIRouter:
     ) -> views.Timeline:
         """Every fact about the case in order, each with its sentence, its reasons and its public fields."""
         return await reading.read_timeline(application_id, partner_id=partner.id, db=doors.db)
+
+    return routes
+
+
+def _writing(doors: ApplicationsDoors) -> APIRouter:
+    routes = APIRouter(prefix="/applications")
+    writer = require(doors.access, "partner", "applications:write")
+    once_only = once_from(writer)
+
+    @routes.post("", status_code=201, response_model=views.ApplicationAccepted)
+    async def submit_application(
+        command: SubmitApplication,
+        partner: Annotated[Principal, Depends(writer)],
+        once: Annotated[Once, Depends(once_only)],
+    ) -> Response:
+        """Ask for funding of one credential for one person. The case begins at once."""
+        call = doors.call(partner, once)
+        return respond(
+            await applying.submit_application(
+                command, call, db=doors.db, vault=doors.vault, public_url=doors.public_url
+            )
+        )
 
     @routes.post("/{application_id}/documents", status_code=201, response_model=views.DocumentTaken)
     async def send_document(

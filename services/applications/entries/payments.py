@@ -15,7 +15,7 @@ from services.applications.entries.book import tells
 def _(fact: pay.HoldPlaced, sequence: int) -> Entry:
     return Entry(
         text=f"{dollars(fact.amount_cents)} set aside{' from the waiting list' if fact.from_waiting_list else ''}.",
-        place=place(30, 1),
+        place=place(30, sequence),
         stage=Stage.ENROLLMENT,
         lead=Lead(next_party="program", next_text="The program asks the college for a place."),
         committed_cents=fact.amount_cents,
@@ -28,7 +28,7 @@ def _(fact: pay.HoldWaitlisted, sequence: int) -> Entry:
     return Entry(
         text="Money is short; the case is on the waiting list.",
         reasons=why,
-        place=place(30),
+        place=place(30, sequence),
         stage=Stage.WAITING_LIST,
         lead=Lead(
             reasons=why,
@@ -44,7 +44,7 @@ def _(fact: pay.HoldRefused, sequence: int) -> Entry:
     return Entry(
         text="No money can be set aside.",
         reasons=why,
-        place=place(30, 1),
+        place=place(30, sequence),
         stage=Stage.AWARD,
         lead=Lead(reasons=why, next_party="program", next_text="The program closes the case."),
     )

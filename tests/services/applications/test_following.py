@@ -37,23 +37,19 @@ FINDING = {"criterion": "income", "text": "The income is not known.", "citation"
 
 def whole_path(application_id: ApplicationId) -> list[CaseFact]:
     """A case from request to payment, with everything on the way that can go wrong and be mended."""
-    person, enrollment, claim, mended = PersonId.new(), EnrollmentId.new(), ClaimId.new(), ClaimId.new()
-    first_payment, second_payment = DisbursementId.new(), DisbursementId.new()
+    return [*to_the_award(application_id), *to_the_credential(application_id), *to_the_end(application_id)]
+
+
+def to_the_award(application_id: ApplicationId) -> list[CaseFact]:
+    """Asked for what is missing, then eligible, waiting for money, served."""
     case: dict[str, Any] = {"application_id": application_id}
-    place = {**case, "enrollment_id": enrollment, "provider_id": "lorain-ccc", "credential_id": "cybersecurity"}
-    claimed = {**case, "provider_id": "lorain-ccc", "claimed_cents": 250_000}
-    paid = {**case, "claim_id": mended, "provider_id": "lorain-ccc", "amount_cents": 250_000}
-    invoice = {"invoice_number": "I1", "invoice_on": "2026-03-01", "participant_charged_cents": 0, "submitted_at": NOW}
-    exam = {**case, "exam_id": "sec-exam"}
     unknown = elg.Finding(result="unknown", reason="income_unknown", **FINDING)
     met = elg.Finding(result="met", reason="low_income", **FINDING)
-    failed = pay.ClaimCheck(check="invoice", passed=False, reason="invoice_unreadable", text="It is unreadable.")
-    fine = pay.ClaimCheck(check="invoice", passed=True, reason="invoice_matches", text="The invoice matches.")
     determined = {**case, "determination_id": DeterminationId.new(), "decided_at": NOW}
     more, eligible = elg.Eligibility.MORE_INFORMATION, elg.Eligibility.ELIGIBLE
     return [
         app.ApplicationSubmitted(
-            **case, person_id=person, partner_id="harbor", program_id="oh-imap", round_id="r6",
+            **case, person_id=PersonId.new(), partner_id="harbor", program_id="oh-imap", round_id="r6",
             provider_id="lorain-ccc", credential_id="cybersecurity", submitted_at=NOW, sealed_declaration="s" * 20,
             sealed_contact="s" * 20,
         ),
@@ -71,6 +67,17 @@ def whole_path(application_id: ApplicationId) -> list[CaseFact]:
         pay.HoldPlaced(
             **case, hold_id=HoldId.new(), amount_cents=280_000, from_waiting_list=True, expires_at=NOW, placed_at=NOW
         ),
+    ]  # fmt: skip
+
+
+def to_the_credential(application_id: ApplicationId) -> list[CaseFact]:
+    """Reminded, waitlisted and accepted; held by staff and resumed; an exam canceled, failed and passed."""
+    case: dict[str, Any] = {"application_id": application_id}
+    place = {
+        **case, "enrollment_id": EnrollmentId.new(), "provider_id": "lorain-ccc", "credential_id": "cybersecurity",
+    }  # fmt: skip
+    exam = {**case, "exam_id": "sec-exam"}
+    return [
         app.EnrollmentRequested(**place, award_cents=280_000, respond_by=NOW),
         app.EnrollmentReminded(**place, reminder_number=1, respond_by=NOW),
         app.EnrollmentWaitlisted(**place, answered_at=NOW),
@@ -101,15 +108,29 @@ def whole_path(application_id: ApplicationId) -> list[CaseFact]:
         app.ExamRegistered(**exam, attempt_number=2, registration="R2", registered_at=NOW),
         app.ExamResulted(**exam, attempt_number=2, result=app.ExamResult.PASSED, resulted_at=NOW),
         app.CredentialRecorded(
-            **case, credential_award_id=CredentialAwardId.new(), person_id=person, provider_id="lorain-ccc",
+            **case, credential_award_id=CredentialAwardId.new(), person_id=PersonId.new(), provider_id="lorain-ccc",
             credential_id="cybersecurity", earned_on="2026-03-01", recorded_at=NOW,
         ),
+    ]  # fmt: skip
+
+
+def to_the_end(application_id: ApplicationId) -> list[CaseFact]:
+    """A claim returned and mended, a payment that came back and was made again."""
+    claim, mended = ClaimId.new(), ClaimId.new()
+    first_payment, second_payment = DisbursementId.new(), DisbursementId.new()
+    case: dict[str, Any] = {"application_id": application_id}
+    claimed = {**case, "provider_id": "lorain-ccc", "claimed_cents": 250_000}
+    paid = {**case, "claim_id": mended, "provider_id": "lorain-ccc", "amount_cents": 250_000}
+    invoice = {"invoice_number": "I1", "invoice_on": "2026-03-01", "participant_charged_cents": 0, "submitted_at": NOW}
+    failed = pay.ClaimCheck(check="invoice", passed=False, reason="invoice_unreadable", text="It is unreadable.")
+    fine = pay.ClaimCheck(check="invoice", passed=True, reason="invoice_matches", text="The invoice matches.")
+    return [
         app.ClaimSubmitted(
-            **case, claim_id=claim, enrollment_id=enrollment, provider_id="lorain-ccc", amount_cents=250_000, **invoice
+            **case, claim_id=claim, enrollment_id=EnrollmentId.new(), provider_id="lorain-ccc", amount_cents=250_000, **invoice
         ),
         pay.ClaimReturned(**claimed, claim_id=claim, checks=[failed], decided_at=NOW + timedelta(seconds=1)),
         app.ClaimSubmitted(
-            **case, claim_id=mended, enrollment_id=enrollment, provider_id="lorain-ccc", amount_cents=250_000,
+            **case, claim_id=mended, enrollment_id=EnrollmentId.new(), provider_id="lorain-ccc", amount_cents=250_000,
             **{**invoice, "submitted_at": NOW + timedelta(seconds=2)},
         ),
         pay.ClaimApproved(
