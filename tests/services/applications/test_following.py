@@ -121,16 +121,19 @@ def to_the_end(application_id: ApplicationId) -> list[CaseFact]:
     case: dict[str, Any] = {"application_id": application_id}
     claimed = {**case, "provider_id": "lorain-ccc", "claimed_cents": 250_000}
     paid = {**case, "claim_id": mended, "provider_id": "lorain-ccc", "amount_cents": 250_000}
-    invoice = {"invoice_number": "I1", "invoice_on": "2026-03-01", "participant_charged_cents": 0, "submitted_at": NOW}
+    invoice: dict[str, Any] = {
+        "enrollment_id": EnrollmentId.new(), "invoice_number": "I1", "invoice_on": "2026-03-01",
+        "participant_charged_cents": 0, "submitted_at": NOW,
+    }  # fmt: skip
     failed = pay.ClaimCheck(check="invoice", passed=False, reason="invoice_unreadable", text="It is unreadable.")
     fine = pay.ClaimCheck(check="invoice", passed=True, reason="invoice_matches", text="The invoice matches.")
     return [
         app.ClaimSubmitted(
-            **case, claim_id=claim, enrollment_id=EnrollmentId.new(), provider_id="lorain-ccc", amount_cents=250_000, **invoice
+            **case, claim_id=claim, provider_id="lorain-ccc", amount_cents=250_000, **invoice
         ),
         pay.ClaimReturned(**claimed, claim_id=claim, checks=[failed], decided_at=NOW + timedelta(seconds=1)),
         app.ClaimSubmitted(
-            **case, claim_id=mended, enrollment_id=EnrollmentId.new(), provider_id="lorain-ccc", amount_cents=250_000,
+            **case, claim_id=mended, provider_id="lorain-ccc", amount_cents=250_000,
             **{**invoice, "submitted_at": NOW + timedelta(seconds=2)},
         ),
         pay.ClaimApproved(
