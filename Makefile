@@ -14,7 +14,7 @@ $(STAMP): requirements.lock requirements-installer.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-installer.lock \
 		|| { echo "Set-up could not reach the package index. The first run needs the network; later runs do not."; exit 1; }
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock \
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock \
 		|| { echo "Set-up could not install requirements.lock. The first run needs the network; later runs do not."; exit 1; }
 	@$(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_paths()["purelib"], "cairn-checkout.pth").write_text(str(pathlib.Path.cwd()) + "\n")'
 	@printf '#!%s\nfrom cairn.__main__ import main\nmain()\n' "$(CURDIR)/$(BIN)/python" > $(BIN)/cairn && chmod +x $(BIN)/cairn
