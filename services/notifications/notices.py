@@ -20,7 +20,7 @@ from contracts.events.applications import (
 )
 from contracts.events.eligibility import ApplicationDetermined, Eligibility
 from contracts.events.payments import ExamVoucherIssued, HoldPlaced, HoldWaitlisted
-from contracts.journey import Outcome
+from contracts.journey import CloseReason, Outcome
 from services.notifications.domain import CaseFile, Listing, Missing
 
 Particulars: TypeAlias = dict[str, Any]
@@ -102,8 +102,14 @@ def _credential(fact: CredentialRecorded, listing: Listing) -> _Told:
     }
 
 
+REASONS_OF_OTHERS = frozenset({Outcome.REIMBURSED, Outcome.WITHDRAWN, Outcome.CLAIM_LAPSED, Outcome.CLAIM_REFUSED})
+"""Outcomes whose reasons are the provider's business, or what the person said."""
+
+
 def _closed(fact: ApplicationClosed, listing: Listing) -> _Told:
-    reasons = [] if fact.outcome == Outcome.REIMBURSED else list(fact.reasons)
+    if CloseReason.APPLICANT_DECEASED in fact.reasons:
+        return None
+    reasons = [] if fact.outcome in REASONS_OF_OTHERS else list(fact.reasons)
     return "application_closed", {"outcome": fact.outcome, "reasons": reasons}
 
 

@@ -1,5 +1,6 @@
 """Every template exists in both languages, renders with what its fact gives, and leaves nothing blank."""
 
+import re
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import jinja2
 import pytest
 
-from contracts.journey import Outcome
+from contracts.journey import CloseReason, Outcome
 from services.notifications.letters import LANGUAGES, Letters, TemplateMissing
 
 PROGRAMS = Path(__file__).parents[3] / "programs"
@@ -84,6 +85,18 @@ def test_the_words_of_both_languages_name_the_same_codes() -> None:
         about: set(words) for about, words in spanish.items()
     }
     assert set(english["outcomes"]) == {outcome.value for outcome in Outcome}
+
+
+def test_every_reason_a_person_is_given_has_words_in_both_languages() -> None:
+    """Read from the code that gives reasons: a code without words would reach a person as it stands."""
+    root = PROGRAMS.parent
+    given = set(re.findall(r'not_met\(\s*"([a-z_]+)"', (root / "services/eligibility/rules.py").read_text()))
+    for path in (root / "workflows").glob("*.py"):
+        given |= set(re.findall(r'CaseEnds\(Outcome\.(?!CLAIM)[A-Z_]+, [^")]*"([a-z_]+)"', path.read_text()))
+    given |= {reason.value for reason in CloseReason} - {CloseReason.APPLICANT_DECEASED}
+    assert len(given) > 30
+    words = tomllib.loads((PROGRAMS / "oh-imap" / "notices" / "es" / "words.toml").read_text())["reasons"]
+    assert given - set(words) == set()
 
 
 def test_dates_and_money_follow_language_and_time_zone(letters: Letters) -> None:
