@@ -3,6 +3,7 @@
 The owner tells one request from the next by its fields alone, so that nothing here may depend on the attempt.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,7 +27,7 @@ class Pace:
 
 
 _RETRY = RetryPolicy(
-    initial_interval=timedelta(milliseconds=500), backoff_coefficient=2.0, maximum_interval=timedelta(minutes=1)
+    initial_interval=timedelta(milliseconds=250), backoff_coefficient=2.0, maximum_interval=timedelta(minutes=1)
 )
 PACES: Mapping[StepPace, Pace] = {
     StepPace.RECORD: Pace(timedelta(seconds=20), timedelta(days=7), _RETRY),
@@ -59,7 +60,7 @@ async def do(step: Step[I, O], request: I) -> O:
         )
     except ActivityError as error:
         if isinstance(error.cause, CancelledError):
-            raise
+            raise asyncio.CancelledError from error
         raise StepFailed(step.name, _code(error.cause)) from error
     return answer
 

@@ -8,6 +8,7 @@ The history stays far below Temporal's limits (some 150 events in the ordinary c
 is one timer, and the services bound how often an outside party may report. So the journey never continues as new.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -195,6 +196,11 @@ class Conduct:
             await self.clear_to_go()
             try:
                 return await calls.do(step, request)
+            except asyncio.CancelledError:
+                # Canceled in the Temporal UI while the case is being closed already: that must still come to its end.
+                if not self.ending:
+                    raise
+                continue
             except StepFailed as failure:
                 self.note(f"{failure.step} failed: {failure.code}")
             question = questions.STEP_REFUSED_WHILE_PAYING if self.paying else questions.STEP_REFUSED

@@ -5,6 +5,7 @@ it waits for has a deadline from the case's plan. Stages 7 and 8, the provider's
 `reimbursement.py`. Money given back is a fact of its own, never a deletion.
 """
 
+import asyncio
 from contextlib import suppress
 
 from temporalio import workflow
@@ -28,7 +29,6 @@ from contracts.steps.applications import (
     REMIND_COLLEGE,
     REQUEST_ENROLLMENT,
     CloseCase,
-    RemindCollege,
 )
 from contracts.steps.eligibility import DETERMINE, Determination
 from contracts.steps.payments import (
@@ -36,10 +36,8 @@ from contracts.steps.payments import (
     HOLD_FUNDS,
     ISSUE_EXAM_VOUCHER,
     RELEASE_FUNDS,
-    EncumberFunds,
     EncumbranceStatus,
     ExamVoucherStatus,
-    FundsEncumberedResult,
     HoldStatus,
     ReleaseFunds,
 )
@@ -49,8 +47,9 @@ from workflows.deadlines import Deadline, Waited
 from workflows.reimbursement import Reimbursement
 
 DETERMINATIONS_MAX = 20
-ENROLLMENT_REQUESTS_MAX = 5
+ENROLLMENT_REQUESTS_MAX = 3
 HOLDS_MAX = 10
+ENCUMBRANCES_MAX = 20
 VOUCHER_ROUNDS_MAX = 50
 
 
@@ -69,6 +68,7 @@ class FundingJourney(Reimbursement):
         self.evidence_seen = 0
         self.pack_version: str | None = None
         self.holds = 0
+        self.reminders = 0
 
     @workflow.run
     async def run(self, start: StartJourney) -> Outcome:
@@ -85,7 +85,22 @@ class FundingJourney(Reimbursement):
             ending = CaseEnds(Outcome.REIMBURSED)
         except CaseEnds as early:
             ending = early
+        except asyncio.CancelledError:
+            ending = await self.canceled()
         return await self.close(ending)
+
+    async def canceled(self) -> CaseEnds:
+        """Canceled in the Temporal UI, not closed: money goes back all the same, and who is owed money is paid."""
+        try:
+            if self.matching_claim:
+                self.claims_reviewed.discard(self.claim.claim_id)
+                await self.settle_claim()
+            if self.paying:
+                await self.reimburse_provider()
+                return CaseEnds(Outcome.REIMBURSED)
+        except CaseEnds as early:
+            return early
+        return CaseEnds(Outcome.CLOSED_BY_STAFF, "canceled")
 
     # 1 Eligibility ---------------------------------------------------------------------------------------------------
 
@@ -96,9 +111,10 @@ class FundingJourney(Reimbursement):
         while self.determinations < DETERMINATIONS_MAX:
             found = await self.determine(upheld_by)
             self.plan = found.plan
-            # The person is eligible by the rules, or because staff upheld the appeal.
-            if found.outcome is Eligibility.ELIGIBLE or upheld_by is not None:
+            # The person is eligible, by the rules or because staff upheld the appeal.
+            if found.outcome is Eligibility.ELIGIBLE:
                 return
+            upheld_by = None
             if found.outcome is Eligibility.MORE_INFORMATION:
                 await self.await_information(found)
             else:
@@ -183,8 +199,8 @@ class FundingJourney(Reimbursement):
 
     async def enroll_with_college(self) -> None:
         """Ask the college for a seat until it answers, then commit the money at its price."""
-        for _ in range(ENROLLMENT_REQUESTS_MAX):
-            if await self.college_answered():
+        for number in range(1, ENROLLMENT_REQUESTS_MAX + 1):
+            if await self.college_answered(number):
                 break
         else:
             # The college was asked again and again, on the word of staff, and never answered.
@@ -204,7 +220,7 @@ class FundingJourney(Reimbursement):
         self.accepted = answer
         await self.encumber_price()
 
-    async def college_answered(self) -> bool:
+    async def college_answered(self, request_number: int) -> bool:
         """Ask the college once: remind it, ask staff, let the request lapse. False: staff want it asked again."""
         waits = self.plan.deadlines
         due = await self.enter_until(
@@ -213,16 +229,19 @@ class FundingJourney(Reimbursement):
             "college: answer the enrollment request",
             remind_after=waits.enrollment_reminder,
         )
-        request = requests.enrollment(self.submitted, self.plan, respond_by=due.due_at)
-        self.enrollment_id = (await self.do(REQUEST_ENROLLMENT, request)).enrollment_id
+        if request_number == 1:
+            request = requests.enrollment(self.submitted, self.plan, respond_by=due.due_at)
+            self.enrollment_id = (await self.do(REQUEST_ENROLLMENT, request)).enrollment_id
+        else:
+            await self.remind_college(due)
         waited = await self.wait(self.has_answer, due)
         if waited is Waited.REMIND:
-            await self.remind_college(1, due)
+            await self.remind_college(due)
             waited = await self.wait(self.has_answer, due)
         if waited is Waited.MET:
             return True
         last = deadlines.after(workflow.now(), waits.enrollment_escalation, "staff and college: silent college")
-        await self.remind_college(2, last, escalated=True)
+        await self.remind_college(last, escalated=True)
         decision = await self.ask(questions.SILENT_COLLEGE, last, unless=self.has_answer)
         if self.has_answer():
             return True
@@ -235,26 +254,22 @@ class FundingJourney(Reimbursement):
         """Whether the college has answered."""
         return self.known.answer is not None
 
-    async def remind_college(self, number: int, due: Deadline, *, escalated: bool = False) -> None:
+    async def remind_college(self, due: Deadline, *, escalated: bool = False) -> None:
         """Remind the silent college; the request's new deadline travels along."""
-        await self.do(
-            REMIND_COLLEGE,
-            RemindCollege(
-                application_id=self.id,
-                enrollment_id=self.enrollment_id,
-                reminder_number=number,
-                escalated=escalated,
-                respond_by=due.due_at,
-            ),
+        self.reminders += 1
+        request = requests.reminder(
+            self.id, self.enrollment_id, number=self.reminders, escalated=escalated, respond_by=due.due_at
         )
+        await self.do(REMIND_COLLEGE, request)
 
     async def encumber_price(self) -> None:
         """Turn the hold into an encumbrance at the college's price; what is not needed goes back."""
         price_cents = self.accepted.price_cents
-        while True:
-            result = await self.encumber(price_cents)
+        for _ in range(ENCUMBRANCES_MAX):
+            request = requests.encumbrance(self.accepted, price_cents=price_cents, hold_number=self.holds)
+            result = await self.do(ENCUMBER_FUNDS, request)
             if result.status is EncumbranceStatus.ENCUMBERED:
-                self.encumbered_cents = self.amount_cents = result.encumbered_cents
+                self.amount_cents = result.encumbered_cents
                 return
             if result.status is EncumbranceStatus.NO_HOLD:
                 # The hold expired before the college answered: money must be held again before it is committed.
@@ -264,24 +279,15 @@ class FundingJourney(Reimbursement):
                 workflow.now(), self.plan.deadlines.enrollment_escalation, "staff: the price exceeds the hold"
             )
             decision = await self.ask(questions.PRICE_EXCEEDS_HOLD, due)
-            # More than was held may not be committed, and nobody found a way.
             if decision not in {Decision.APPROVE, Decision.RETRY}:
-                raise CaseEnds(Outcome.ENROLLMENT_REFUSED, "price_exceeds_hold")
+                break
             if isinstance(self.known.answer, EnrollmentAccepted):
                 self.accepted = self.known.answer
             price_cents = self.accepted.price_cents
             if decision is Decision.APPROVE:
                 price_cents = min(price_cents, self.plan.award_cents)
-
-    async def encumber(self, price_cents: int) -> FundsEncumberedResult:
-        """Ask payments to commit the money, once."""
-        request = EncumberFunds(
-            application_id=self.id,
-            enrollment_id=self.accepted.enrollment_id,
-            price_cents=price_cents,
-            hold_number=self.holds,
-        )
-        return await self.do(ENCUMBER_FUNDS, request)
+        # More than was held may not be committed, and nobody found a way.
+        raise CaseEnds(Outcome.ENROLLMENT_REFUSED, "price_exceeds_hold")
 
     # 4 Learning ------------------------------------------------------------------------------------------------------
 
@@ -379,5 +385,6 @@ class FundingJourney(Reimbursement):
         with suppress(CaseEnds):
             request = CloseCase(application_id=self.id, outcome=ending.outcome, stage=ended_in, reasons=ending.reasons)
             await self.do(CLOSE_CASE, request)
-        await workflow.wait_condition(workflow.all_handlers_finished)
+        with suppress(asyncio.CancelledError):
+            await workflow.wait_condition(workflow.all_handlers_finished)
         return ending.outcome

@@ -33,7 +33,6 @@ class Reimbursement(StaffUpdates):
 
     def __init__(self, start: StartJourney) -> None:
         super().__init__(start)
-        self.encumbered_cents = 0
         self.may_hold_money = False
         self.claims_reviewed: set[ClaimId] = set()
 
@@ -99,7 +98,8 @@ class Reimbursement(StaffUpdates):
         if reviewed.status is ClaimStatus.APPROVED:
             self.paying = True
             self.amount_cents = reviewed.approved_cents
-            self.may_hold_money = self.encumbered_cents > reviewed.approved_cents
+            # What the claim did not need went back with its approval.
+            self.may_hold_money = False
         return reviewed
 
     # 8 Reimbursement -------------------------------------------------------------------------------------------------

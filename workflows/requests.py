@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from contracts.events.applications import ApplicationSubmitted, ClaimSubmitted, CompletionAttested
-from contracts.ids import EnrollmentId
+from contracts.events.applications import ApplicationSubmitted, ClaimSubmitted, CompletionAttested, EnrollmentAccepted
+from contracts.ids import ApplicationId, EnrollmentId
 from contracts.plan import CasePlan, ExamPolicy
-from contracts.steps.applications import RecordCredential, RequestEnrollment
+from contracts.steps.applications import RecordCredential, RemindCollege, RequestEnrollment
 from contracts.steps.eligibility import Determine
-from contracts.steps.payments import HoldFunds, IssueExamVoucher, ReviewClaim
+from contracts.steps.payments import EncumberFunds, HoldFunds, IssueExamVoucher, ReviewClaim
 from contracts.texts import Sealed
 
 
@@ -28,6 +28,7 @@ def determination(
         round_id=asked.round_id,
         provider_id=asked.provider_id,
         credential_id=asked.credential_id,
+        course_run_id=asked.course_run_id,
         submitted_at=asked.submitted_at,
         determination_number=number,
         pack_version=pack_version,
@@ -62,6 +63,34 @@ def enrollment(asked: ApplicationSubmitted, plan: CasePlan, *, respond_by: datet
         course_run_id=asked.course_run_id,
         award_cents=plan.award_cents,
         respond_by=respond_by,
+    )
+
+
+def reminder(
+    application_id: ApplicationId,
+    enrollment_id: EnrollmentId,
+    *,
+    number: int,
+    escalated: bool,
+    respond_by: datetime,
+) -> RemindCollege:
+    """Remind a silent college."""
+    return RemindCollege(
+        application_id=application_id,
+        enrollment_id=enrollment_id,
+        reminder_number=number,
+        escalated=escalated,
+        respond_by=respond_by,
+    )
+
+
+def encumbrance(accepted: EnrollmentAccepted, *, price_cents: int, hold_number: int) -> EncumberFunds:
+    """Commit the money that was held to the enrollment."""
+    return EncumberFunds(
+        application_id=accepted.application_id,
+        enrollment_id=accepted.enrollment_id,
+        price_cents=price_cents,
+        hold_number=hold_number,
     )
 
 

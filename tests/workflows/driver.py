@@ -36,7 +36,7 @@ from contracts.ids import (
     PersonId,
 )
 from contracts.journey import WORKFLOW_TYPE, CaseView, Outcome, SignaledFact, Stage, StartJourney, workflow_id
-from contracts.steps.base import Queue
+from contracts.steps.base import Queue, Step
 from tests.workflows.fakes import AWARD_CENTS, FakeSteps
 from workflows.attributes import at_start
 from workflows.journey import FundingJourney
@@ -255,6 +255,13 @@ class Case:
         await self.to_claim()
         await self.tell(self.claimed())
         await self.reaches(Stage.REIMBURSEMENT)
+
+
+async def until_asked(steps: FakeSteps, step: Step[Any, Any], times: int) -> None:
+    """Wait until the step was asked that often."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while len(steps.of(step)) < times:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
 
 
 @contextlib.asynccontextmanager

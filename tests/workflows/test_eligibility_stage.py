@@ -1,9 +1,6 @@
 """Stage 1: determination, more information, appeal."""
 
 from datetime import timedelta
-from typing import Any
-
-import pytest
 
 from contracts.events.eligibility import Eligibility
 from contracts.journey import UPDATE_DECIDE, Decision, Outcome, StaffDecide, Stage
@@ -68,15 +65,26 @@ async def test_ineligible_stays_in_appeal_until_the_window_closes(case: Case, st
     assert steps.of(CLOSE_CASE)[0].reasons == ["not_an_ohio_resident"]
 
 
-@pytest.mark.parametrize("again", [Eligibility.ELIGIBLE, Eligibility.INELIGIBLE])
-async def test_an_upheld_appeal_goes_on_whatever_the_rules_say(case: Case, steps: FakeSteps, again: Any) -> None:
-    steps.script(DETERMINE, NO, determined(again))
+async def test_an_upheld_appeal_is_determined_with_the_name_of_who_upheld_it(case: Case, steps: FakeSteps) -> None:
+    steps.script(DETERMINE, NO)
     await case.start()
     await case.reaches(Stage.APPEAL, question="appeal")
     await case.act(UPDATE_DECIDE, decide("appeal", Decision.APPROVE))
     await case.reaches(Stage.ENROLLMENT)
     assert steps.of(DETERMINE)[1].appeal_upheld_by == "m.ortiz"
     assert steps.of(DETERMINE)[1].determination_number == 2
+
+
+async def test_an_upheld_appeal_without_a_cost_to_fund_stays_ineligible(case: Case, steps: FakeSteps) -> None:
+    steps.script(DETERMINE, NO, NO, NO)
+    await case.start()
+    await case.reaches(Stage.APPEAL, question="appeal")
+    await case.act(UPDATE_DECIDE, decide("appeal", Decision.APPROVE))
+    await case.reaches(Stage.APPEAL, question="appeal", noted="determination 2: ineligible")
+    await case.act(UPDATE_DECIDE, decide("appeal", Decision.RETRY))
+    await case.reaches(Stage.APPEAL, question="appeal", noted="determination 3: ineligible")
+    assert [each.appeal_upheld_by for each in steps.of(DETERMINE)] == [None, "m.ortiz", None]
+    assert await case.outcome() is Outcome.INELIGIBLE
 
 
 async def test_staff_may_have_it_determined_again(case: Case, steps: FakeSteps) -> None:

@@ -14,9 +14,10 @@ from contracts.steps.payments import (
     FundsHeld,
     HoldStatus,
 )
-from tests.workflows.driver import LONG_AGO, Case
+from tests.workflows.driver import LONG_AGO, Case, until_asked
 from tests.workflows.fakes import AWARD_CENTS, FakeSteps
 from tests.workflows.test_eligibility_stage import decide
+from workflows.journey import ENROLLMENT_REQUESTS_MAX
 
 EXCEEDS = FundsEncumberedResult(status=EncumbranceStatus.EXCEEDS_HOLD)
 NO_HOLD = FundsEncumberedResult(status=EncumbranceStatus.NO_HOLD)
@@ -60,10 +61,24 @@ async def test_staff_have_the_college_asked_again(case: Case, steps: FakeSteps) 
     await case.passes(timedelta(days=11))
     await case.reaches(Stage.ENROLLMENT, question="silent_college")
     await case.act(UPDATE_DECIDE, decide("silent_college", Decision.RETRY))
+    await until_asked(steps, REMIND_COLLEGE, 3)
     await case.tell(case.accepted())
     await case.reaches(Stage.LEARNING)
-    first, second = steps.of(REQUEST_ENROLLMENT)
-    assert second.respond_by > first.respond_by
+    (request,) = steps.of(REQUEST_ENROLLMENT)
+    again = steps.of(REMIND_COLLEGE)[-1]
+    assert (again.reminder_number, again.escalated) == (3, False)
+    assert again.respond_by > request.respond_by
+
+
+async def test_a_college_is_not_asked_for_ever(case: Case, steps: FakeSteps) -> None:
+    await case.start()
+    for number in range(1, ENROLLMENT_REQUESTS_MAX + 1):
+        await until_asked(steps, REMIND_COLLEGE, 3 * (number - 1))
+        await case.passes(timedelta(days=11))
+        await case.reaches(Stage.ENROLLMENT, question="silent_college")
+        await case.act(UPDATE_DECIDE, decide("silent_college", Decision.RETRY))
+    assert await case.outcome() is Outcome.ENROLLMENT_LAPSED
+    assert max(each.reminder_number for each in steps.of(REMIND_COLLEGE)) <= 10
 
 
 async def test_staff_let_the_silent_college_lapse(case: Case) -> None:

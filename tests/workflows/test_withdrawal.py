@@ -1,4 +1,4 @@
-"""The person may give up at any stage; once the claim is approved, the provider is paid all the same."""
+"""The person may give up at any stage, and so may an operator."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta

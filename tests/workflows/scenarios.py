@@ -1,0 +1,185 @@
+"""Whole cases whose histories are recorded and replayed: every later journey must still take them the same way."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from temporalio.exceptions import ApplicationError
+
+from contracts.events.applications import EnrollmentStarted, EnrollmentWaitlisted, ExamResult, MilestoneReached
+from contracts.events.eligibility import Eligibility
+from contracts.journey import (
+    UPDATE_CLOSE,
+    UPDATE_DECIDE,
+    UPDATE_EXTEND,
+    UPDATE_HOLD,
+    UPDATE_RESUME,
+    Decision,
+    Outcome,
+    Stage,
+)
+from contracts.steps.eligibility import DETERMINE
+from contracts.steps.payments import (
+    ENCUMBER_FUNDS,
+    HOLD_FUNDS,
+    REVIEW_CLAIM,
+    ClaimStatus,
+    EncumbranceStatus,
+    FundsEncumberedResult,
+    FundsHeld,
+    HoldStatus,
+)
+from tests.workflows.driver import LONG_AGO, Case, until_asked
+from tests.workflows.fakes import PLAN_WITH_EXAM, FakeSteps, determined, reviewed
+from tests.workflows.test_eligibility_stage import decide
+from tests.workflows.test_staff import CLOSE, HOLD, RESUME, extend
+
+Scenario = Callable[[Case, FakeSteps], Awaitable[Outcome]]
+
+
+async def _pay(case: Case) -> Outcome:
+    await case.tell(case.completed())
+    await case.reaches(Stage.CLAIM)
+    await case.tell(case.claimed())
+    await case.reaches(Stage.REIMBURSEMENT)
+    await case.tell(case.settled())
+    return await case.outcome()
+
+
+async def sixteen_weeks_with_a_retake(case: Case, steps: FakeSteps) -> Outcome:
+    steps.plan = PLAN_WITH_EXAM
+    await case.to_learning()
+    await case.tell(EnrollmentStarted(**case.enrollment(), started_at=LONG_AGO))
+    await case.passes(timedelta(weeks=8))
+    await case.tell(MilestoneReached(**case.enrollment(), milestone="midpoint", reached_at=LONG_AGO))
+    await case.passes(timedelta(weeks=8))
+    await case.tell(case.completed())
+    await case.reaches(Stage.EXAM)
+    await case.tell(case.registered())
+    await case.tell(case.resulted(ExamResult.FAILED))
+    await case.passes(timedelta(days=15))
+    await case.tell(case.registered(2))
+    await case.tell(case.resulted(ExamResult.PASSED, 2))
+    await case.reaches(Stage.CLAIM)
+    await case.tell(case.claimed())
+    await case.reaches(Stage.REIMBURSEMENT)
+    await case.tell(case.settled())
+    return await case.outcome()
+
+
+async def information_missing_then_incomplete(case: Case, steps: FakeSteps) -> Outcome:
+    more = determined(Eligibility.MORE_INFORMATION, missing=["income_proof"])
+    steps.script(DETERMINE, more, more)
+    await case.reaches(Stage.INFORMATION)
+    await case.tell(case.document())
+    await case.reaches(Stage.INFORMATION, noted="determination 2")
+    return await case.outcome()
+
+
+async def appeal_upheld_then_reimbursed(case: Case, steps: FakeSteps) -> Outcome:
+    steps.script(DETERMINE, determined(Eligibility.INELIGIBLE))
+    await case.reaches(Stage.APPEAL)
+    await case.tell(case.document())
+    await case.reaches(Stage.APPEAL, question="appeal", noted="document received")
+    await case.act(UPDATE_DECIDE, decide("appeal", Decision.APPROVE))
+    await case.to_learning()
+    return await _pay(case)
+
+
+async def ineligible_after_the_appeal_window(case: Case, steps: FakeSteps) -> Outcome:
+    steps.script(DETERMINE, determined(Eligibility.INELIGIBLE))
+    return await case.outcome()
+
+
+async def waited_for_money_then_reimbursed(case: Case, steps: FakeSteps) -> Outcome:
+    steps.script(HOLD_FUNDS, FundsHeld(status=HoldStatus.WAITING, reason="over_award"))
+    await case.reaches(Stage.WAITING_LIST)
+    await case.passes(timedelta(days=20))
+    await case.tell(case.hold_placed())
+    await case.to_learning()
+    return await _pay(case)
+
+
+async def college_silent_asked_again_then_lapsed(case: Case, steps: FakeSteps) -> Outcome:
+    await case.reaches(Stage.ENROLLMENT)
+    await case.passes(timedelta(days=11))
+    await case.reaches(Stage.ENROLLMENT, question="silent_college")
+    await case.act(UPDATE_DECIDE, decide("silent_college", Decision.RETRY))
+    return await case.outcome()
+
+
+async def college_waitlisted_and_hold_expired_then_reimbursed(case: Case, steps: FakeSteps) -> Outcome:
+    steps.script(ENCUMBER_FUNDS, FundsEncumberedResult(status=EncumbranceStatus.NO_HOLD))
+    await case.reaches(Stage.ENROLLMENT)
+    await case.tell(EnrollmentWaitlisted(**case.enrollment(), answered_at=LONG_AGO))
+    await case.passes(timedelta(days=3))
+    await case.to_learning()
+    return await _pay(case)
+
+
+async def held_resumed_and_extended_then_withdrawn(case: Case, steps: FakeSteps) -> Outcome:
+    await case.to_learning()
+    await case.act(UPDATE_HOLD, HOLD)
+    await case.passes(timedelta(days=10))
+    view = await case.act(UPDATE_RESUME, RESUME)
+    assert view.due_at is not None
+    await case.act(UPDATE_EXTEND, extend(view.due_at + timedelta(days=30)))
+    await case.passes(timedelta(days=10))
+    await case.tell(case.withdrawn())
+    return await case.outcome()
+
+
+async def closed_by_staff_in_learning(case: Case, steps: FakeSteps) -> Outcome:
+    await case.to_learning()
+    await case.act(UPDATE_CLOSE, CLOSE)
+    return await case.outcome()
+
+
+async def claim_returned_then_approved_by_two(case: Case, steps: FakeSteps) -> Outcome:
+    referred = reviewed(ClaimStatus.REFERRED)
+    steps.script(REVIEW_CLAIM, reviewed(ClaimStatus.RETURNED), referred, referred)
+    await case.to_claim()
+    await case.tell(case.claimed(1))
+    await case.reaches(Stage.CLAIM, noted="returned")
+    await case.tell(case.claimed(2))
+    await case.reaches(Stage.CLAIM, question="claim_review")
+    await case.act(UPDATE_DECIDE, decide("claim_review", Decision.APPROVE, "m.ortiz"))
+    await until_asked(steps, REVIEW_CLAIM, 3)
+    await case.reaches(Stage.CLAIM, question="claim_review")
+    await case.act(UPDATE_DECIDE, decide("claim_review", Decision.APPROVE, "j.lee"))
+    await case.reaches(Stage.REIMBURSEMENT)
+    await case.tell(case.settled())
+    return await case.outcome()
+
+
+async def payment_overdue_returned_and_paid_again(case: Case, steps: FakeSteps) -> Outcome:
+    await case.to_reimbursement()
+    await case.passes(timedelta(days=40))
+    await case.tell(case.returned(1))
+    await case.reaches(Stage.REIMBURSEMENT, noted="came back")
+    await case.tell(case.repaired(1))
+    await case.tell(case.settled(2))
+    return await case.outcome()
+
+
+async def step_refused_and_mended_by_staff(case: Case, steps: FakeSteps) -> Outcome:
+    steps.script(HOLD_FUNDS, ApplicationError("refused", type="not_found", non_retryable=True))
+    await case.reaches(Stage.AWARD, question="step_refused")
+    await case.act(UPDATE_DECIDE, decide("step_refused", Decision.RETRY))
+    await case.to_learning()
+    return await case.outcome()
+
+
+SCENARIOS: dict[Scenario, Outcome] = {
+    sixteen_weeks_with_a_retake: Outcome.REIMBURSED,
+    information_missing_then_incomplete: Outcome.INCOMPLETE,
+    appeal_upheld_then_reimbursed: Outcome.REIMBURSED,
+    ineligible_after_the_appeal_window: Outcome.INELIGIBLE,
+    waited_for_money_then_reimbursed: Outcome.REIMBURSED,
+    college_silent_asked_again_then_lapsed: Outcome.ENROLLMENT_LAPSED,
+    college_waitlisted_and_hold_expired_then_reimbursed: Outcome.REIMBURSED,
+    held_resumed_and_extended_then_withdrawn: Outcome.WITHDRAWN,
+    closed_by_staff_in_learning: Outcome.CLOSED_BY_STAFF,
+    claim_returned_then_approved_by_two: Outcome.REIMBURSED,
+    payment_overdue_returned_and_paid_again: Outcome.REIMBURSED,
+    step_refused_and_mended_by_staff: Outcome.NOT_COMPLETED,
+}
