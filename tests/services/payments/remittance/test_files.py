@@ -30,7 +30,7 @@ def printable(size: int) -> st.SearchStrategy[str]:
 
 
 days = st.dates(date(1950, 1, 1), date(2199, 12, 31))
-ids = st.integers().map(lambda n: DisbursementId.derive(n))
+ids = st.integers().map(DisbursementId.derive)
 vouchers = st.builds(
     PaymentVoucher,
     supplier_number=st.integers(0, 10**10 - 1).map(lambda n: f"{n:010d}"),

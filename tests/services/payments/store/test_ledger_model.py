@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Iterator
 
 import asyncpg
 import pytest
@@ -128,7 +129,7 @@ def _next(kind: Kind) -> list[Kind]:
 
 # The machine drives a loop of its own, so neither fixture nor test is a coroutine.
 @pytest.fixture
-def machine_dsn(request: pytest.FixtureRequest, postgres: str, postgres_home) -> str:
+def machine_dsn(postgres: str, postgres_home) -> Iterator[str]:
     passwords = {role: password_of(postgres_home, role) for role in bootstrap.SERVICE_ROLES}
     wanted = tuple(schema for schema in bootstrap.SCHEMAS if schema in {"payments", "vault", "access"})
 
@@ -136,8 +137,8 @@ def machine_dsn(request: pytest.FixtureRequest, postgres: str, postgres_home) ->
         return await clone(postgres, await template_for(postgres, wanted, passwords))
 
     name = asyncio.run(make())
-    request.addfinalizer(lambda: asyncio.run(drop(postgres, name)))
-    return FreshDatabase(name, postgres_home).dsn("cairn_payments")
+    yield FreshDatabase(name, postgres_home).dsn("cairn_payments")
+    asyncio.run(drop(postgres, name))
 
 
 def test_the_posting_function_agrees_with_the_model(machine_dsn):

@@ -1,0 +1,176 @@
+"""The doors: who may do what, two people in every path, one effect per key, a code shown once."""
+
+import asyncio
+import os
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+import asyncpg
+import httpx
+import pytest
+
+from contracts.ids import ExamVoucherId, PaymentBatchId
+from kit.access import Access, issue_key
+from kit.clock import FixedClock
+from kit.http import create_app
+from services.payments.api import PaymentsDoors, router
+from services.payments.domain import PayeeRepairId
+from services.payments.exam_codes import ExamCodes
+from services.payments.remittance import Confirmation, write_confirmations
+from services.payments.store.vouchers import Lot
+from services.payments.usecases.confirmations import take_confirmations
+from services.payments.usecases.vouchers import import_lot, issue_exam_voucher
+from tests.services.payments.case import CODING, NOW, PROVIDER, Case
+from tests.services.payments.usecases.test_vouchers import LOT, IssueExamVoucher
+
+KEYS = ExamCodes(os.urandom(32))
+SCOPES = {
+    "finance": ("payments:write", "payments:read", "budgets:read"),
+    "staff": ("budgets:read",),
+    "provider": ("claims:read",),
+    "partner": ("exam-vouchers:reveal",),
+    "issuer": (),
+}
+
+
+@dataclass
+class Caller:
+    http: httpx.AsyncClient
+    key: str
+
+    async def get(self, path: str) -> httpx.Response:
+        return await self.http.get(path, headers={"Authorization": f"Bearer {self.key}"})
+
+    async def post(self, path: str, body: dict | None = None, *, key: str | None = None) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.key}", "Idempotency-Key": key or uuid.uuid4().hex}
+        return await self.http.post(path, json={} if body is None else body, headers=headers)
+
+
+@pytest.fixture
+async def callers(db, fresh):
+    doors = PaymentsDoors(Access(db), db, KEYS, CODING, FixedClock(NOW))
+    app = create_app("test", "1", [router(doors)])
+    owner = await asyncpg.connect(fresh.owner_dsn)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://cairn.example") as http:
+
+        async def caller(kind: str, name: str) -> Caller:
+            now = datetime.now(UTC)
+            key = await issue_key(
+                owner,
+                kind=kind,  # type: ignore[arg-type]
+                principal_id=name,
+                scopes=SCOPES[kind],
+                now=now,
+                expires_at=now + timedelta(days=1),
+            )
+            return Caller(http, key)
+
+        yield {
+            "anna": await caller("finance", "anna"),
+            "ben": await caller("finance", "ben"),
+            "staff": await caller("staff", "ada"),
+            "provider": await caller("provider", PROVIDER),
+            "other_provider": await caller("provider", "cleveland-state"),
+            "partner": await caller("partner", "harbor-portal"),
+            "other_partner": await caller("partner", "other-portal"),
+            "issuer": await caller("issuer", "an-issuer"),
+        }
+    await owner.close()
+
+
+BATCH = PaymentBatchId.derive("x")
+DOORS = [
+    ("POST", "/v1/payment-batches", {"anna", "ben"}),
+    ("POST", f"/v1/payment-batches/{BATCH}/approval", {"anna", "ben"}),
+    ("POST", f"/v1/payees/{PROVIDER}/repairs", {"anna", "ben"}),
+    ("POST", f"/v1/payees/{PROVIDER}/repairs/{PayeeRepairId.derive('x')}/approval", {"anna", "ben"}),
+    ("GET", "/v1/budgets/oh-imap", {"anna", "ben", "staff"}),
+    ("GET", f"/v1/claims/{Case('x').claim_id}", {"provider", "other_provider"}),
+    ("POST", f"/v1/exam-vouchers/{ExamVoucherId.derive('x')}/reveal", {"partner", "other_partner"}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "allowed"), DOORS, ids=[path for _, path, _ in DOORS])
+async def test_each_door_opens_to_its_callers_only(desk, callers, method, path, allowed):
+    body = {"evidence": "call-back"} if path.endswith("repairs") else {}
+    for name, caller in callers.items():
+        answer = await (caller.get(path) if method == "GET" else caller.post(path, body))
+        assert (answer.status_code != 403) is (name in allowed), name
+        assert answer.status_code < 500
+    nobody = Caller(callers["anna"].http, "cairn_nobody")
+    assert (await (nobody.get(path) if method == "GET" else nobody.post(path, body))).status_code == 401
+
+
+async def ordered(desk, name="ann"):
+    return await desk.pay(await desk.approved(Case(name)))
+
+
+@pytest.mark.parametrize("maker", ["anna", "ben"])
+@pytest.mark.parametrize("checker", ["anna", "ben"])
+async def test_two_people_make_and_check_a_batch_and_a_repair(desk, callers, maker, checker):
+    payment = await ordered(desk)
+    made = await callers[maker].post("/v1/payment-batches")
+    assert made.status_code == 201
+    batch = made.json()
+    assert (batch["state"], batch["payments"], batch["total_cents"]) == ("built", 1, 300_000)
+    approved = await callers[checker].post(f"/v1/payment-batches/{batch['batch_id']}/approval")
+    if maker == checker:
+        assert (approved.status_code, approved.json()["code"]) == (403, "maker_is_checker")
+        return
+    assert (approved.status_code, approved.json()["state"]) == (201, "approved")
+    back = Confirmation(payment.disbursement_id, "V1", "P1", date(2026, 3, 11), "RETURNED", "R03")
+    await take_confirmations("a.pcf", write_confirmations([back], NOW), db=desk.db, now=NOW)
+    repair = (await callers[maker].post(f"/v1/payees/{PROVIDER}/repairs", {"evidence": "call-back"})).json()
+    door = f"/v1/payees/{PROVIDER}/repairs/{repair['repair_id']}/approval"
+    assert (await callers[maker].post(door)).status_code == 403
+    assert (await callers[checker].post(door)).json()["repaired"] == [payment.disbursement_id]
+    assert (await callers[checker].post(door)).status_code == 409
+
+
+async def test_the_same_key_at_once_makes_one_batch(desk, callers):
+    await ordered(desk)
+    answers = await asyncio.gather(*(callers["anna"].post("/v1/payment-batches", key="one") for _ in range(8)))
+    assert {a.status_code for a in answers} == {201}
+    assert len({a.content for a in answers}) == 1
+    assert (await callers["ben"].post("/v1/payment-batches")).status_code == 409
+
+
+async def test_the_budget_adds_up_row_by_row(desk, callers):
+    await desk.hold(Case("ann"))
+    shown = (await callers["staff"].get("/v1/budgets/oh-imap")).json()
+    assert (shown["held_cents"], shown["available_cents"]) == (300_000, 700_000)
+    for row in (shown, *shown["rows"]):
+        stages = ("available", "held", "encumbered", "payable", "in_transit", "disbursed", "lapsed")
+        assert sum(row[f"{stage}_cents"] for stage in stages) == row["appropriated_cents"]
+    assert [row["level"] for row in shown["rows"]] == ["line", "round", "award", "award"]
+    assert (await callers["staff"].get("/v1/budgets/nowhere")).status_code == 404
+
+
+async def test_a_provider_reads_its_claim_with_every_check(desk, callers):
+    case = await desk.approved(Case("ann"))
+    shown = await callers["provider"].get(f"/v1/claims/{case.claim_id}")
+    assert (shown.json()["status"], shown.json()["approved_cents"]) == ("approved", 300_000)
+    assert all(check["passed"] for check in shown.json()["checks"])
+    assert (await callers["other_provider"].get(f"/v1/claims/{case.claim_id}")).status_code == 404
+
+
+async def test_a_code_is_shown_once_and_kept_in_no_answer(desk, callers, db):
+    case = Case("ann")
+    await desk.learn(case)
+    lot: Lot = LOT
+    await import_lot(lot, ["CANARY-4417"], keys=KEYS, db=db, now=NOW)
+    ask = IssueExamVoucher(
+        application_id=case.id, person_id=case.person_id, exam_id="cyber-exam", attempt_number=1, usable_seconds=60
+    )
+    voucher = (await issue_exam_voucher(ask, db=db, now=NOW)).exam_voucher_id
+    door = f"/v1/exam-vouchers/{voucher}/reveal"
+    assert (await callers["other_partner"].post(door)).status_code == 404
+    shown = await callers["partner"].post(door, key="mine")
+    assert (shown.status_code, shown.json()["code"]) == (201, "CANARY-4417")
+    assert shown.headers["cache-control"] == "no-store"
+    assert (await callers["partner"].post(door, key="mine")).json() == shown.json()
+    again = await callers["partner"].post(door)
+    assert (again.status_code, again.json()["code"]) == (409, "already_revealed")
+    async with db.connection() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM idempotency") == 0
