@@ -28,8 +28,10 @@ def reaching(engine: str, address: str) -> Iterator[None]:
 
     try:
         yield
-    except (OSError, KafkaConnectionError, RPCError) as fault:
+    except (OSError, KafkaConnectionError, RPCError, asyncpg.CannotConnectNowError) as fault:
         raise EngineUnreachable(f"{engine} at {address} does not answer: {fault}") from fault
+    except asyncpg.InvalidAuthorizationSpecificationError as fault:
+        raise EngineUnreachable(f"{engine} at {address} does not let us in: {fault}") from fault
 
 
 async def bootstrap(settings: "ProcessSettings") -> dict[str, Any]:

@@ -40,7 +40,10 @@ class SearchAttributeDiffers(Fault):
 
 async def ensure_namespace(address: str, namespace: str) -> dict[str, object]:
     """The namespace with its search attributes, ready for use; what was created."""
-    client = await ServiceClient.connect(ConnectConfig(target_host=address))
+    try:
+        client = await ServiceClient.connect(ConnectConfig(target_host=address))
+    except RuntimeError as fault:
+        raise ConnectionError(str(fault)) from fault
     created = False
     try:
         await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=namespace))

@@ -53,6 +53,13 @@ def settings() -> "ProcessSettings":
         raise SettingsWrong(f"The environment's settings cannot be used: {wrong}.") from None
 
 
+class KeyRefused(Fault):
+    """The holder or a scope is not written as it must be."""
+
+    exit_code = Exit.USAGE
+    code = "key_refused"
+
+
 class SettingsWrong(Fault):
     """A `CAIRN_…` variable is missing or cannot be used."""
 
@@ -110,6 +117,8 @@ def issue_key(
 
 async def issue_for(given: "ProcessSettings", kind: str, identity: str, scopes: list[str], expires_at: datetime) -> str:
     """Issue an API key; the clear key, which is kept nowhere."""
+    from pydantic import ValidationError
+
     from kit.access import issue_key as issue
     from kit.db import Database
 
@@ -119,7 +128,15 @@ async def issue_for(given: "ProcessSettings", kind: str, identity: str, scopes: 
     try:
         async with database.transaction() as tx:
             return await issue(
-                tx, kind=kind, principal_id=identity, scopes=scopes, now=datetime.now(UTC), expires_at=expires_at
+                tx,
+                kind=Kind(kind).value,
+                principal_id=identity,
+                scopes=scopes,
+                now=datetime.now(UTC),
+                expires_at=expires_at,
             )
+    except ValidationError as fault:
+        wrong = "; ".join(f"{'/'.join(map(str, each['loc']))}: {each['msg']}" for each in fault.errors())
+        raise KeyRefused(f"No key can be issued for that: {wrong}.") from None
     finally:
         await database.close()

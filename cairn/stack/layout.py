@@ -15,6 +15,7 @@ from cairn.stack.faults import DiskFull, HomeInUse, HomeUnsafe
 
 ROOT = Path(__file__).resolve().parents[2]
 FREE_BYTES_MIN = 1 << 30
+KEPT = {"lock", "supervisor.log"}
 
 
 def default_home() -> Path:
@@ -82,11 +83,11 @@ class Home:
                 raise DiskFull(path, free, FREE_BYTES_MIN)
 
     def erase(self) -> None:
-        """Remove everything but the lock that the caller holds."""
+        """Remove everything but the lock that the caller holds and the log that it writes to."""
         if self.nobody_folder != self.path:
             shutil.rmtree(self.nobody_folder, ignore_errors=True)
         for entry in self.path.iterdir() if self.path.exists() else ():
-            if entry.name == "lock":
+            if entry.name in KEPT:
                 continue
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)

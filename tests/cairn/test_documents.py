@@ -1,0 +1,70 @@
+"""The committed documents of the public doors are what the code says, valid, and whole."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from cairn.documents import documents
+from cairn.stack.layout import ROOT
+from contracts.envelope import Fact
+from contracts.topics import Topic
+from contracts.webhooks import MESSAGES
+
+
+@pytest.fixture(scope="module")
+def made() -> dict[str, str]:
+    return documents()
+
+
+@pytest.mark.parametrize("name", ["openapi.json", "asyncapi.json"])
+def test_the_committed_document_is_what_the_code_says(made: dict[str, str], name: str) -> None:
+    assert (ROOT / "docs" / "api" / name).read_text() == made[name], "run `cairn docs` and commit the result"
+
+
+def test_openapi_is_valid_and_describes_every_webhook(made: dict[str, str]) -> None:
+    document = json.loads(made["openapi.json"])
+    OpenAPIV31SpecValidator(document).validate()
+    assert document["openapi"].startswith("3.1")
+    assert set(document["webhooks"]) == {message.model_fields["type"].default for message in MESSAGES}
+    operations = [op["operationId"] for path in document["paths"].values() for op in path.values()]
+    assert len(set(operations)) == len(operations) > 20
+
+
+def test_every_post_takes_an_idempotency_key(made: dict[str, str]) -> None:
+    document = json.loads(made["openapi.json"])
+    posts = {path: methods["post"] for path, methods in document["paths"].items() if "post" in methods}
+    without = [
+        path
+        for path, post in posts.items()
+        if not any(p["name"] == "Idempotency-Key" and p["required"] for p in post.get("parameters", []))
+    ]
+    assert not without
+
+
+def test_asyncapi_carries_every_fact_on_its_topic_and_every_reference_resolves(made: dict[str, str]) -> None:
+    document = json.loads(made["asyncapi.json"])
+    assert document["asyncapi"] == "3.0.0"
+    assert set(document["channels"]) == {topic.value for topic in Topic if topic is not Topic.DEAD_LETTERS}
+    assert set(document["components"]["messages"]) == set(Fact.registry)
+    for name in Fact.registry:
+        [channel] = [key for key, each in document["channels"].items() if name in each["messages"]]
+        assert name.startswith(f"{channel}.")
+    for reference in _references(document):
+        found: Any = document
+        for step in reference.removeprefix("#/").split("/"):
+            found = found[step]
+        assert found
+
+
+def _references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        for value in node.values():
+            yield from _references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _references(value)
