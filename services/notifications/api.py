@@ -45,7 +45,8 @@ class NotificationsDoors:
 def router(doors: NotificationsDoors) -> APIRouter:
     """Every HTTP route of notifications."""
     routes = APIRouter()
-    routes.include_router(_endpoints(doors), prefix="/v1/webhook-endpoints", tags=["webhooks"])
+    for doorway in (_endpoints, _deliveries):
+        routes.include_router(doorway(doors), prefix="/v1/webhook-endpoints", tags=["webhooks"])
     routes.include_router(_notices(doors), prefix="/v1/applications", tags=["notices"])
     return routes
 
@@ -86,6 +87,16 @@ def _endpoints(doors: NotificationsDoors) -> APIRouter:
     async def disable_webhook_endpoint(endpoint_id: EndpointPath, who: Principal = Depends(writer)) -> None:
         """Send nothing more to it. What it has not taken waits for your next endpoint."""
         await endpoints.disable_endpoint(who.id, endpoint_id, desk=desk)
+
+    return routes
+
+
+def _deliveries(doors: NotificationsDoors) -> APIRouter:
+    routes = APIRouter()
+    reader = require(doors.access, "provider", "webhooks:read")
+    writer = require(doors.access, "provider", "webhooks:write")
+    keyed = once_from(writer)
+    desk = doors.desk
 
     @routes.post("/{endpoint_id}/ping", status_code=202, response_model=PingSent)
     async def ping_webhook_endpoint(
