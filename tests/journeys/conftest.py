@@ -8,6 +8,16 @@ import pytest
 
 from tests.journeys.demo_run import DemoRun
 
+HOLDERS = {
+    "partner": ("demo-portal", ("applications:write", "applications:read", "exam-vouchers:reveal")),
+    "provider": (
+        "lorain-ccc",
+        ("enrollments:write", "enrollments:read", "claims:read", "webhooks:write", "webhooks:read"),
+    ),
+    "staff": ("alex", ("cases:read", "budgets:read", "applications:read")),
+    "finance": ("fuzz-officer", ("payments:write", "payments:read", "budgets:read")),
+}
+
 
 @pytest.fixture(scope="session")
 def finished_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoRun]:
@@ -21,3 +31,13 @@ def finished_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoRun]
 @pytest.fixture(scope="session")
 def demo_result(finished_demo: DemoRun) -> dict[str, Any]:
     return finished_demo.result()
+
+
+@pytest.fixture(scope="session")
+def api_keys(finished_demo: DemoRun) -> dict[str, str]:
+    """One key of each kind for the running stack."""
+    keys: dict[str, str] = {}
+    for kind, (holder, scopes) in HOLDERS.items():
+        given = [word for scope in scopes for word in ("--scope", scope)]
+        keys[kind] = finished_demo.cairn("keys", "issue", "--kind", kind, "--id", holder, *given)["key"]
+    return keys

@@ -1,5 +1,7 @@
 """One run of `cairn demo` as a process of its own, watched from outside."""
 
+import asyncio
+import io
 import json
 import os
 import signal
@@ -10,12 +12,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
+import asyncpg
+
 from cairn.stack.engines import environment
 from cairn.stack.layout import ROOT, Home
+from kit.settings import ProcessSettings
 
 END_SECONDS_MAX = 420.0
 STOP_SECONDS_MAX = 120.0
 POLL_SECONDS = 0.05
+TABLES = """
+SELECT schemaname, tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1, 2
+"""
 
 
 class DemoRun:
@@ -93,6 +101,25 @@ class DemoRun:
     def environment(self) -> dict[str, str]:
         """The settings of the running stack, for commands and connections of the test."""
         return dict(environment(self.home, self.home.read_state()["ports"]))
+
+    def dump_database(self) -> bytes:
+        """A logical dump of every schema, as text, made by PostgreSQL's own COPY."""
+
+        async def dump() -> bytes:
+            fields = {name.removeprefix("CAIRN_").lower(): value for name, value in self.environment().items()}
+            connection = await asyncpg.connect(ProcessSettings.model_validate(fields).dsn("cairn_owner"))
+            try:
+                tables = await connection.fetch(TABLES)
+                parts = []
+                for schema, table in tables:
+                    content = io.BytesIO()
+                    await connection.copy_from_query(f'SELECT * FROM "{schema}"."{table}"', output=content)
+                    parts.append(f"-- {schema}.{table}\n".encode() + content.getvalue())
+                return b"\n".join(parts)
+            finally:
+                await connection.close()
+
+        return asyncio.run(dump())
 
     def cairn(self, *arguments: str) -> dict[str, Any]:
         """Run a `cairn` command against this stack; its JSON."""
