@@ -81,6 +81,8 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        # Its own spans would hold path and query as they were sent.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.rates = Rates(rate_limit or RateLimit())
     for router in routers:

@@ -199,7 +199,7 @@ def describe_problems(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-_STATUSES = (400, 401, 403, 404, 409, 412, 413, 415, 422, 428, 429, 500, 503)
+_STATUSES = (400, 401, 403, 404, 409, 410, 412, 413, 415, 422, 428, 429, 500, 503)
 
 
 def _described(status: int, content: dict[str, Any]) -> dict[str, Any]:
@@ -210,7 +210,7 @@ def _described(status: int, content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _describe_operation(method: str, operation: dict[str, Any]) -> None:
-    statuses = {400, 404, 422, 500, 503}
+    statuses = {400, 404, 410, 422, 500, 503}
     if operation.get("security"):
         statuses |= {401, 403, 429}
     if "requestBody" in operation:

@@ -6,10 +6,14 @@ from typing import Annotated
 
 import asyncpg
 import httpx
+import opentelemetry.trace
 import pytest
 import structlog
 from fastapi import APIRouter, Depends, FastAPI, Response
 from openapi_spec_validator import validate
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pydantic import Field
 
 from contracts.errors import Conflict, Unavailable
@@ -201,6 +205,23 @@ async def test_a_fault_of_ours_says_nothing_outside(client: httpx.AsyncClient) -
         problem(await client.get("/parcels/3"), 500, "internal_error")
     assert [entry["event"] for entry in logs] == ["http.failed", "http.answered"]
     assert logs[1]["route"] == "/parcels/{parcel_id}"
+
+
+async def test_a_request_has_one_span_without_anything_that_was_sent(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exporter, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(opentelemetry.trace, "_TRACER_PROVIDER", provider)
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    await client.get(f"/parcels/9?note={SSN}", headers={"traceparent": f"00-{trace}-b7ad6b7169203331-01"})
+    await client.get(f"/{SSN}")
+    continued, begun = exporter.get_finished_spans()
+    assert continued.name == "GET /parcels/{parcel_id}"
+    assert f"{continued.context.trace_id:032x}" == trace
+    assert begun.name == "GET unmatched"
+    assert f"{begun.context.trace_id:032x}" != trace
+    assert SSN not in continued.to_json() + begun.to_json()
 
 
 async def test_callers_are_told_apart(client: httpx.AsyncClient) -> None:

@@ -97,6 +97,13 @@ def test_spans_are_lines_of_the_traces_file(output: tuple[list[str], list[dict[s
     assert output[0][4].startswith(f"00-{new['trace_id']}-")
 
 
+def test_a_log_that_nobody_reads_stops_nothing() -> None:
+    program = PROGRAM.replace("with telemetry.continue_trace(None)", "os.close(1)\nwith telemetry.continue_trace(None)")
+    program = program.replace("print(telemetry.current_trace().traceparent)", "log.info('on.and.on')")
+    command, environment = [sys.executable, "-c", program], {"TRACES": "/dev/null"}
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment, timeout=60)
+
+
 @pytest.mark.parametrize(
     "traceparent",
     [
