@@ -16,7 +16,7 @@ from temporalio.worker import Worker
 from contracts.envelope import Envelope, Fact, schema_uri, source_of
 from contracts.events.applications import CredentialRecorded, EnrollmentAccepted
 from contracts.events.payments import DisbursementSettled, HoldExpired
-from contracts.ids import CredentialAwardId, DisbursementId, uuid7
+from contracts.ids import CredentialAwardId, DisbursementId, PaymentBatchId, uuid7
 from contracts.steps.payments import (
     ENCUMBER_FUNDS,
     HOLD_FUNDS,
@@ -142,11 +142,8 @@ async def appears(path: Path) -> bytes:
     return path.read_bytes()
 
 
-async def test_a_case_is_paid_through_the_real_engines(
-    full_stack: FullStack, settings: PaymentsSettings, process: Lifetime
-) -> None:
-    program_id = f"program-{uuid.uuid4().hex[:12]}"
-    case, short = Case(uuid.uuid4().hex), Case(uuid.uuid4().hex)
+def facts_of(case: Case, program_id: str) -> list[Fact]:
+    """The program, and what others tell of the case before its claim."""
     accepted = EnrollmentAccepted(
         application_id=case.id,
         enrollment_id=case.enrollment_id,
@@ -164,25 +161,48 @@ async def test_a_case_is_paid_through_the_real_engines(
         earned_on="2026-03-09",
         recorded_at=NOW,
     )
-    program = published().model_copy(update={"program_id": program_id})
-    await publish(full_stack.kafka_bootstrap, [program, accepted, recorded])
+    return [published().model_copy(update={"program_id": program_id}), accepted, recorded]
 
-    def hold(who: Case, seconds: int) -> HoldFunds:
-        return HoldFunds(
-            application_id=who.id,
-            person_id=who.person_id,
-            program_id=program_id,
-            round_id=ROUND,
-            provider_id=PROVIDER,
-            credential_id="cyber",
-            amount_cents=300_000,
-            hold_seconds=seconds,
-        )
 
+def hold(case: Case, program_id: str, seconds: int) -> HoldFunds:
+    return HoldFunds(
+        application_id=case.id,
+        person_id=case.person_id,
+        program_id=program_id,
+        round_id=ROUND,
+        provider_id=PROVIDER,
+        credential_id="cyber",
+        amount_cents=300_000,
+        hold_seconds=seconds,
+    )
+
+
+async def send_batch(settings: PaymentsSettings) -> PaymentBatchId:
+    """Make and approve a batch of everything ordered; the process puts its file out."""
+    now = datetime.now(UTC)
+    db = await Database.connect(
+        settings.dsn("cairn_payments"), schema="payments", application_name="test", connections_max=1
+    )
+    try:
+        async with db.transaction() as tx:
+            batch = await build_batch(tx, maker="finance/anna", business_unit=UNIT, now=now)
+        async with db.transaction() as tx:
+            await approve_batch(tx, batch.batch_id, checker="finance/ben", coding=CODING, now=now)
+    finally:
+        await db.close()
+    return batch.batch_id
+
+
+async def test_a_case_is_paid_through_the_real_engines(
+    full_stack: FullStack, settings: PaymentsSettings, process: Lifetime
+) -> None:
+    program_id = f"program-{uuid.uuid4().hex[:12]}"
+    case, short = Case(uuid.uuid4().hex), Case(uuid.uuid4().hex)
+    await publish(full_stack.kafka_bootstrap, facts_of(case, program_id))
     answers = await ask(
         settings,
-        (HOLD_FUNDS, hold(case, 3_600)),
-        (HOLD_FUNDS, hold(short, 1)),
+        (HOLD_FUNDS, hold(case, program_id, 3_600)),
+        (HOLD_FUNDS, hold(short, program_id, 1)),
         (ENCUMBER_FUNDS, EncumberFunds(application_id=case.id, enrollment_id=case.enrollment_id, price_cents=250_000)),
         (REVIEW_CLAIM, claim_of(case, 250_000)),
         (PAY_CLAIM, PayClaim(application_id=case.id, claim_id=case.claim_id, attempt_number=1)),
@@ -191,24 +211,14 @@ async def test_a_case_is_paid_through_the_real_engines(
     await told(full_stack.kafka_bootstrap, short.id, HoldExpired.TYPE)
 
     payment = DisbursementId(answers[-1]["disbursement_id"])
+    batch_id = await send_batch(settings)
     assert settings.exchange_dir is not None
-    db = await Database.connect(
-        settings.dsn("cairn_payments"), schema="payments", application_name="test", connections_max=1
-    )
-    try:
-        now = datetime.now(UTC)
-        async with db.transaction() as tx:
-            batch = await build_batch(tx, maker="finance/anna", business_unit=UNIT, now=now)
-        async with db.transaction() as tx:
-            await approve_batch(tx, batch.batch_id, checker="finance/ben", coding=CODING, now=now)
-    finally:
-        await db.close()
-    content = await appears(settings.exchange_dir / "outbound" / f"{batch.batch_id}.pvf")
+    content = await appears(settings.exchange_dir / "outbound" / f"{batch_id}.pvf")
     assert payment in [one.disbursement_id for one in read_vouchers(content).payments]
     word = Confirmation(payment, "V1", f"P{uuid.uuid4().hex[:8]}", date(2026, 3, 11), "PAID")
     inbound = settings.exchange_dir / "inbound"
-    (inbound / "answer.part").write_bytes(write_confirmations([word], now))
-    (inbound / "answer.part").rename(inbound / f"{batch.batch_id}.pcf")
+    (inbound / "answer.part").write_bytes(write_confirmations([word], datetime.now(UTC)))
+    (inbound / "answer.part").rename(inbound / f"{batch_id}.pcf")
     settled = await told(full_stack.kafka_bootstrap, case.id, DisbursementSettled.TYPE)
     assert settled["payment_number"] == word.payment_number
 

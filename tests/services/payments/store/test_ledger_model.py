@@ -146,8 +146,8 @@ def test_the_posting_function_agrees_with_the_model(machine_dsn):
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=12,
-            stateful_step_count=25,
+            max_examples=30,
+            stateful_step_count=30,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],
             print_blob=True,
