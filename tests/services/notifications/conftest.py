@@ -17,8 +17,8 @@ from services.notifications.usecases.endpoints import EndpointDesk, register_end
 from tests.services.notifications.receiver import Receiver, receiving
 from tests.services.notifications.sample import PROVIDER, publish, rows
 
-HEALTHY = Lane(failing=False, slots=50, per_endpoint_max=8)
-FAILING = Lane(failing=True, slots=20, per_endpoint_max=1)
+HEALTHY = Lane(failing=False, slots=400, per_endpoint_max=8)
+FAILING = Lane(failing=True, slots=200, per_endpoint_max=1)
 
 
 class Bench:
