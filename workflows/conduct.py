@@ -4,7 +4,7 @@ The stages in `journey.py` are written in these few verbs: `enter`, `wait`, `do`
 close leaves any of them by `CaseEnds`; a staff hold stops all of them. Facts that come during a hold are kept and count
 on resume, the person's withdrawal included: what a hold protects may be the very money a withdrawal would give back.
 
-The history stays far below Temporal's limits (some 150 events in the ordinary case): every loop is bounded, every wait
+The history stays far below Temporal's limits (some 120 events in the ordinary case): every loop is bounded, every wait
 is one timer, and the services bound how often an outside party may report. So the journey never continues as new.
 """
 
@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from temporalio import workflow
 from temporalio.common import RawValue
 
+from contracts.events.applications import ApplicationWithdrawn
 from contracts.journey import (
     CaseView,
     Decision,
@@ -91,7 +92,7 @@ class Conduct:
         line = self.known.hear(name, told)
         if line:
             self.note(line)
-        if self.known.withdrawn is not None and self.paying:
+        if line and name == ApplicationWithdrawn.TYPE and self.paying:
             self.note("the withdrawal does not stop the payment: the claim is approved")
 
     @workflow.query(name="case", description="Where the case stands: stage, deadline, open question, history.")

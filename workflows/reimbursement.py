@@ -100,6 +100,8 @@ class Reimbursement(StaffUpdates):
             self.amount_cents = reviewed.approved_cents
             # What the claim did not need went back with its approval.
             self.may_hold_money = False
+            if self.known.withdrawn is not None:
+                self.note("the withdrawal came while the claim was approved: the payment goes on")
         return reviewed
 
     # 8 Reimbursement -------------------------------------------------------------------------------------------------

@@ -2,7 +2,15 @@
 
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-PASSED_THROUGH = ("contracts", "workflows.attributes", "workflows.deadlines", "workflows.facts", "workflows.questions")
+PASSED_THROUGH = (
+    "contracts",
+    "workflows.attributes",
+    "workflows.calls",
+    "workflows.deadlines",
+    "workflows.facts",
+    "workflows.questions",
+    "workflows.requests",
+)
 """Pure modules without state. Importing the contracts anew for each case would cost more than its steps."""
 
 

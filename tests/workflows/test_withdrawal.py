@@ -130,7 +130,7 @@ async def test_a_withdrawal_while_the_claim_is_approved_comes_too_late(case: Cas
     await case.reaches(Stage.CLAIM, noted="claim submitted")
     await case.tell(case.withdrawn())
     gate.set()
-    await case.reaches(Stage.REIMBURSEMENT)
+    await case.reaches(Stage.REIMBURSEMENT, noted="came while the claim was approved")
     await case.tell(case.settled())
     assert await case.outcome() is Outcome.REIMBURSED
 
