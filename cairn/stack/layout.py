@@ -68,6 +68,9 @@ class Home:
         for folder in (self.exchange / "outbound", self.exchange / "inbound"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.nobody_folder != self.path:
+            if not (self.path / "ports.json").exists():
+                # The home is new: a cluster of one that was removed here has passwords that nobody knows any more.
+                shutil.rmtree(self.nobody_folder, ignore_errors=True)
             self.nobody_folder.mkdir(mode=0o755, exist_ok=True)
             found = self.nobody_folder.lstat()
             # World-writable parent: somebody else could have laid a folder or link with our name there first.

@@ -65,7 +65,10 @@ class Unit:
             await self.what.prepare()
             await self._wait_for_ports()
             await self._launch_and_wait()
-        except BaseException as fault:
+        except asyncio.CancelledError:
+            self._become("stopping")
+            raise
+        except Exception as fault:
             self._become("failed", str(fault).splitlines()[0] if str(fault) else type(fault).__name__)
             raise
         self._become("ready")

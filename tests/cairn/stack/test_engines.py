@@ -144,3 +144,13 @@ async def test_postgres_refuses_a_wrong_password_and_listens_on_loopback_only(ho
         if os.geteuid() == 0:
             [unit] = stack.units
             assert Path(f"/proc/{unit.pid}").stat().st_uid != 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as another user")
+async def test_binaries_out_of_reach_of_the_other_user_are_copied(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cairn.stack.postgres._others_reach", lambda folder: False)
+    async with Supervisor(home) as stack:
+        make_secrets(home)
+        await stack.start([postgres_of(home, stack.ports, durable=False)])
+        pid = stack.units[0].pid
+        assert str(home.nobody_folder) in str(Path(f"/proc/{pid}/exe").readlink())

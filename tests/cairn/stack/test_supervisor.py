@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -15,9 +16,10 @@ import pytest
 from cairn.exits import Exit
 from cairn.stack import layout, unit
 from cairn.stack.child import Launch
-from cairn.stack.engines import engines_of
+from cairn.stack.engines import engines_of, postgres_of
 from cairn.stack.faults import DiskFull, HomeInUse, PortTaken, UnitFailed
 from cairn.stack.layout import Home
+from cairn.stack.secrets import make_secrets
 from cairn.stack.supervisor import Supervisor
 from tests.cairn.stack.waiting import until
 
@@ -136,6 +138,14 @@ async def test_fresh_forgets_the_data_but_another_home_does_not(new_home: Callab
     async with Supervisor(one, fresh=True):
         assert not (one.path / "kept").exists()
         assert (two.path / "kept").exists()
+
+
+async def test_a_removed_data_folder_begins_anew(home: Home) -> None:
+    for _ in range(2):
+        async with Supervisor(home) as stack:
+            make_secrets(home)
+            await stack.start([postgres_of(home, stack.ports, durable=False)])
+        shutil.rmtree(home.path)
 
 
 async def test_two_copies_run_side_by_side(new_home: Callable[[str], Home]) -> None:
