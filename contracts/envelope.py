@@ -47,7 +47,7 @@ class Fact(BaseModel):
 
     def partition_key(self) -> str:
         """What keeps facts in order: the application id, or the program id of a program's facts."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} does not say which key keeps it in order")
 
 
 class CaseFact(Fact):

@@ -56,8 +56,16 @@ class Outcome(StrEnum):
 
 
 SEARCH_KEYWORDS = (
-    "CaseStage", "CaseOutcome", "ProgramId", "RoundId", "ProviderId", "CredentialId", "County", "HoldReason", "Assignee",
-)  # fmt: skip
+    "CaseStage",
+    "CaseOutcome",
+    "ProgramId",
+    "RoundId",
+    "ProviderId",
+    "CredentialId",
+    "County",
+    "HoldReason",
+    "Assignee",
+)
 SEARCH_DATETIMES = ("DueAt", "SubmittedAt")
 SEARCH_INTS = ("AmountCents",)
 SEARCH_BOOLS = ("NeedsStaff",)

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from contracts.errors import CairnError, Forbidden
+from contracts.errors import CairnError, Forbidden, Refused
 from contracts.ids import uuid7
 from kit.access import Access, Kind, Principal, Unauthenticated
 from kit.idempotency import KEY_FORM, Answer, Once, once_of
@@ -55,6 +55,12 @@ class RequestBody(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class QueryUnknown(Refused):
+    """This address does not know that query parameter."""
+
+    code = "query_parameter_unknown"
+
+
 class ScopeMissing(Forbidden):
     """This API key does not allow {scope}."""
 
@@ -83,6 +89,7 @@ def create_app(
         redirect_slashes=False,
         # Its own spans would hold path and query as they were sent.
         telemetry={"tracing": False, "metrics": False, "logs": False},
+        dependencies=[Depends(_known_query_only)],
     )
     app.state.rates = Rates(rate_limit or RateLimit())
     for router in routers:
@@ -106,6 +113,21 @@ def create_app(
 
     setattr(app, "openapi", openapi)  # noqa: B010
     return app
+
+
+async def _known_query_only(request: Request) -> None:
+    """Refuse a query parameter that the operation does not know: a misspelled filter must not answer everything."""
+    if not request.scope["query_string"]:
+        return
+    known = _query_of(request.scope["route"].dependant)
+    for name in request.query_params:
+        if name not in known:
+            raise QueryUnknown(pointer=f"/query/{name if name.isidentifier() and redact(name) == name else '_'}")
+
+
+def _query_of(dependant: Any) -> set[str]:
+    """The query parameters of an operation and of everything it depends on."""
+    return {field.alias for field in dependant.query_params}.union(*map(_query_of, dependant.dependencies))
 
 
 def require(

@@ -145,7 +145,25 @@ async def _of_validation(request: Request, error: Exception) -> Response:
 
 async def _of_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return plain_problem(error.status_code, request_id=request_id_of(request), headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        # The router names the methods of the first route of this address only; several routers may share one.
+        headers["Allow"] = ", ".join(_methods_of(request)) or headers.get("allow", "")
+        headers.pop("allow", None)
+    return plain_problem(error.status_code, request_id=request_id_of(request), headers=headers)
+
+
+def _methods_of(request: Request) -> list[str]:
+    """The methods that the OpenAPI document gives this address (RFC 9110 §10.2.1)."""
+    paths: Mapping[str, Mapping[str, Any]] = request.app.openapi()["paths"]
+    found = {
+        method.upper()
+        for template, operations in paths.items()
+        if re.fullmatch(re.sub(r"\\\{[^/]+?\\\}", "[^/]+", re.escape(template)), request.url.path)
+        for method in operations
+        if method in {"get", "post", "put", "patch", "delete"}
+    }
+    return sorted(found)
 
 
 async def _of_data_error(request: Request, error: Exception) -> Response:

@@ -9,7 +9,6 @@ from kit import process
 from kit.access import Access
 from kit.clock import Clock, SystemClock
 from kit.db import Database
-from kit.egress import Egress
 from kit.kafka import Consumer
 from kit.paging import PageCursors
 from kit.process import Lifetime
@@ -18,6 +17,7 @@ from kit.settings import ProcessSettings
 from kit.vault import Vault
 from services.notifications.api import NotificationsDoors, router
 from services.notifications.gateways.colleges import HttpCollegeDoor
+from services.notifications.gateways.egress import Egress
 from services.notifications.gateways.mail import SmtpMail
 from services.notifications.gateways.secret_box import KEY_NAME, SecretBox
 from services.notifications.letters import Letters

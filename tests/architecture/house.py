@@ -10,8 +10,10 @@ SERVICES = ("applications", "eligibility", "payments", "notifications")
 ROOMS = {"domain", "store", "usecases", "gateways", "api", "pages", "subscribers", "activities", "settings", "main"}
 LINES_MAX = 450
 FUNCTION_LINES_MAX = 70
-KIT_LINES_MAX = 2600
-KIT_MODULES_MAX = 22
+KIT_LINES_MAX = 4300
+KIT_MODULES_MAX = 25
+CHASSIS = {"migrate", "webhooks"}
+"""What the chassis holds although one part uses it so far: schema and signature rules are nobody's own."""
 REFUSED_NAMES = {"utils", "util", "common", "core", "shared", "helpers", "helper", "manager", "misc", "base_utils"}
 PROGRAM_WORDS = re.compile(
     r"\b(applicant|enrollment|eligibility|college|exam|voucher|tuition|appropriation|encumbrance|determination|journey"
@@ -37,10 +39,17 @@ def sizes(root: Path) -> list[str]:
             faults.append(f"{path.relative_to(root)} has {count} lines: make it a folder of the same name")
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                length = (node.end_lineno or node.lineno) - node.lineno + 1
+                length = _own_lines(node)
                 if length > FUNCTION_LINES_MAX:
                     faults.append(f"{path.relative_to(root)}: {node.name} has {length} lines: name its parts")
     return faults
+
+
+def _own_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """A function without the functions it holds: a router is a list of doors, not one long function."""
+    own = (function.end_lineno or function.lineno) - function.lineno + 1
+    inner = [n for n in function.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return own - sum((n.end_lineno or n.lineno) - n.lineno + 1 for n in inner)
 
 
 def names(root: Path) -> list[str]:
@@ -125,7 +134,7 @@ def kit_admission(root: Path) -> list[str]:
             for p, text in outside.items()
             if mention.search(text)
         } | {"kit" for p, text in inside.items() if p != path and mention.search(text)}
-        if len(users) < 2 and "kit" not in users:
+        if len(users) < 2 and "kit" not in users and path.stem not in CHASSIS:
             faults.append(f"kit/{path.name} is used by {sorted(users) or 'nobody'}: kit serves two parts or more")
     return faults
 

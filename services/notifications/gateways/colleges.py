@@ -8,9 +8,9 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
 from contracts.ids import WebhookMessageId
-from kit.egress import DestinationRefused, DestinationUnreachable, Egress
 from kit.webhooks import sign
 from services.notifications.domain import Answered, Unanswered, WebhookAddressRefused
+from services.notifications.gateways.egress import DestinationRefused, DestinationUnreachable, Egress
 
 
 class CollegeDoor(Protocol):

@@ -9,8 +9,8 @@ import pytest
 
 from kit.clock import FixedClock
 from kit.db import Database
-from kit.egress import Egress
 from services.notifications.gateways.colleges import HttpCollegeDoor
+from services.notifications.gateways.egress import Egress
 from services.notifications.gateways.secret_box import SecretBox
 from services.notifications.usecases.delivering import DeliveryDesk, Lane, attempt, take_due
 from services.notifications.usecases.endpoints import EndpointDesk, register_endpoint

@@ -188,8 +188,8 @@ async def test_a_process_that_died_after_the_post_sends_the_same_id_again(bench:
 
 
 async def test_an_address_that_turned_inward_is_not_called(bench: Bench, receiver: Receiver) -> None:
-    from kit.egress import Egress
     from services.notifications.gateways.colleges import HttpCollegeDoor
+    from services.notifications.gateways.egress import Egress
     from services.notifications.usecases.delivering import DeliveryDesk
 
     await bench.register(receiver)

@@ -13,11 +13,11 @@ import standardwebhooks
 from contracts.ids import ApplicationId, WebhookEndpointId
 from kit.access import Access, Kind, issue_key
 from kit.clock import FixedClock
-from kit.egress import Egress
 from kit.http import create_app
 from kit.paging import PageCursors
 from services.notifications.api import NotificationsDoors, router
 from services.notifications.domain import ENDPOINTS_PER_PROVIDER_MAX, ROTATION_OVERLAP
+from services.notifications.gateways.egress import Egress
 from tests.services.notifications.conftest import Bench
 from tests.services.notifications.receiver import Receiver, receiving
 from tests.services.notifications.sample import PROVIDER, Case, publish, rows, take_in

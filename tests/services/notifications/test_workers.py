@@ -11,8 +11,8 @@ import pytest
 
 from kit.clock import FixedClock, SystemClock
 from kit.db import Database
-from kit.egress import Egress
 from services.notifications.domain import FAILURES_BEFORE_SLOW_LANE
+from services.notifications.gateways.egress import Egress
 from services.notifications.workers import Pace, work_lane
 from tests.services.notifications.conftest import FAILING, HEALTHY, Bench
 from tests.services.notifications.receiver import HANG, Receiver, Reply, receiving

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from kit.egress import ANSWER_BYTES_MAX, DestinationRefused, DestinationUnreachable, Egress
+from services.notifications.gateways.egress import ANSWER_BYTES_MAX, DestinationRefused, DestinationUnreachable, Egress
 
 PUBLIC = "93.184.215.14"
 
