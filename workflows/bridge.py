@@ -35,6 +35,7 @@ CONSUMER = "workflows"
 START_PATIENCE = timedelta(seconds=10)
 """A fact may overtake the start of its case by this much; then it is parked, so that its partition goes on."""
 WAITING_MAX = 1_000
+PASSED_ON_MAX = 10_000
 
 _TRANSIENT = {
     RPCStatusCode.CANCELLED,
@@ -73,6 +74,7 @@ class Bridge:
         self._clock = clock
         self._statements = asyncio.Lock()
         self._waiting: dict[UUID, datetime] = {}
+        self._passed_on: dict[UUID, None] = {}
 
     def handlers(self) -> Mapping[type[Fact], Handler]:
         """What to do with each fact."""
@@ -103,7 +105,9 @@ class Bridge:
     async def pass_on(self, received: Received[CaseFact], tx: Connection) -> None:
         """Signal a fact to its journey; one that comes after the end is parked for staff."""
         envelope, fact = received.envelope, received.fact
-        if not is_heard(fact):
+        # Temporal has it, though the inbox row was lost with its batch: told again after the case closed it would
+        # stand among the late facts.
+        if not is_heard(fact) or envelope.id in self._passed_on:
             return
         handle = self._client.get_workflow_handle(workflow_id(fact.application_id))
         try:
@@ -113,7 +117,13 @@ class Bridge:
                 raise _unreachable(error) from error
             await self._not_running(envelope, fact, tx)
         else:
+            self._remember(envelope.id)
             _SIGNALED.labels(fact.TYPE).inc()
+
+    def _remember(self, event_id: UUID) -> None:
+        self._passed_on[event_id] = None
+        if len(self._passed_on) > PASSED_ON_MAX:
+            del self._passed_on[next(iter(self._passed_on))]
 
     async def _not_running(self, envelope: Envelope, fact: CaseFact, tx: Connection) -> None:
         async with self._statements:

@@ -76,8 +76,9 @@ class Kafka:
         await asyncio.to_thread(jars.class_path)
         if (self._folder / "data" / "meta.properties").exists():
             return
+        # Joined by `=`: an id may begin with a hyphen, which the tool would take for another option.
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        argv = [*self._java(), "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._config)]
+        argv = [*self._java(), "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(self._config)]
         launch = Launch(argv, dict(os.environ), cwd=self._folder)
         await run_to_end("kafka-format", launch, self.home.log("kafka-format"), seconds_max=FORMAT_SECONDS_MAX)
 

@@ -198,3 +198,19 @@ def _records(cases: list[Case], topic: str, chance: random.Random) -> list[Any]:
         key, value = item.fact.application_id, item.fact.model_dump_json().encode()
         records.append((key, value, item.envelope.to_headers()))
     return records
+
+
+async def test_a_fact_whose_inbox_row_was_lost_is_not_told_twice(
+    client: Client, real: WorkflowsSettings, database: Database, steps: FakeSteps
+) -> None:
+    """The journey took the signal, the batch rolled back, the case closed meanwhile: that is no late fact."""
+    case = a_case(steps)
+    bridge = Bridge(client, SystemClock())
+    withdrawal = received(case.withdrawn(), 2)
+    async with working(client, real, steps):
+        await handled(bridge, database, received(case.submitted), withdrawal)
+        assert await client.get_workflow_handle(workflow_id(case.id), result_type=Outcome).result() == Outcome.WITHDRAWN
+        await handled(bridge, database, withdrawal)
+        assert await late_of(database, case.id) == []
+        await handled(Bridge(client, SystemClock()), database, withdrawal)
+        assert [late.event_id for late in await late_of(database, case.id)] == [withdrawal.envelope.id]
