@@ -27,6 +27,7 @@ CONNECT_TIMEOUT_S = 5.0
 # Past the server's own limit: it only ends a call whose server has fallen silent.
 COMMAND_TIMEOUT_S = STATEMENT_TIMEOUT_MS / 1000 + 5.0
 
+_PARAMETER = re.compile(r"\$(\d+)")
 _SCHEMA_NAME = re.compile(r"^[a-z_][a-z0-9_]{0,62}$")
 
 TRANSIENT: tuple[type[BaseException], ...] = (
@@ -109,13 +110,7 @@ class Database:
     @asynccontextmanager
     async def transaction(self, *, local: Mapping[str, str] | None = None) -> AsyncGenerator[Connection, None]:
         """One transaction; `local` settings (row-level security) hold until it ends and never leak to the next."""
-        async with self.connection() as connection, connection.transaction():
-            if local:
-                await connection.execute(
-                    "SELECT set_config(name, value, true) FROM unnest($1::text[], $2::text[]) AS s(name, value)",
-                    list(local),
-                    list(local.values()),
-                )
+        async with self.connection() as connection, _Transaction(connection, local or {}):
             yield connection
 
     async def _acquire(self) -> "PoolConnectionProxy[asyncpg.Record]":
@@ -135,6 +130,35 @@ class Database:
             await asyncio.wait_for(self._pool.close(), timeout=5.0)
         except (TimeoutError, *TRANSIENT):
             self._pool.terminate()
+
+
+class _Transaction:
+    """BEGIN and the local settings in one round trip."""
+
+    def __init__(self, connection: "PoolConnectionProxy[asyncpg.Record]", local: Mapping[str, str]) -> None:
+        self._connection = connection
+        settings = ", ".join(f"set_config({_literal(name)}, {_literal(value)}, true)" for name, value in local.items())
+        self._begin = f"BEGIN; SELECT {settings}" if settings else "BEGIN"
+
+    async def __aenter__(self) -> None:
+        await self._connection.execute(self._begin)
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if kind is None:
+            await self._connection.execute("COMMIT")
+        elif kind is not GeneratorExit and not _is_gone(self._connection):
+            await self._connection.execute("ROLLBACK")
+
+
+def _literal(value: str) -> str:
+    if "\x00" in value or "\\" in value:
+        raise ValueError("a setting of a transaction holds a character that no literal may hold")
+    return "'" + value.replace("'", "''") + "'"
+
+
+def shifted(sql: str, by: int) -> str:
+    """The statement with its parameters counted from `$1 + by`, to be made part of a larger one."""
+    return _PARAMETER.sub(lambda found: f"${int(found[1]) + by}", sql)
 
 
 async def _open_pool(dsn: str, schema: str, application_name: str, connections_max: int) -> "Pool":

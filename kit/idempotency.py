@@ -4,6 +4,8 @@ import hashlib
 import hmac
 import json
 import re
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,15 +18,17 @@ from kit.db import Connection
 KEY_FORM = r"^[\x21-\x7e]{1,128}$"
 _KEY = re.compile(KEY_FORM)
 
-_FIRST = """
+CLAIM = """
 INSERT INTO idempotency (principal, key_digest, fingerprint) VALUES ($1, $2, $3)
 ON CONFLICT DO NOTHING RETURNING true
 """
+"""Returns a row for the first request of this key alone; takes `Once.claim`. A larger statement may begin with it."""
 _EARLIER = "SELECT fingerprint, status, body FROM idempotency WHERE principal = $1 AND key_digest = $2"
-_KEEP = """
+KEEP = """
 UPDATE idempotency SET status = $3, body = $4, created_at = $5
 WHERE principal = $1 AND key_digest = $2 AND status IS NULL RETURNING true
 """
+"""Returns a row where there was a claim to answer. A larger statement may end with it."""
 
 
 class IdempotencyKeyMissing(Refused):
@@ -58,6 +62,10 @@ class Once:
     def key_digest(self) -> bytes:
         return hashlib.sha256(self.key.encode()).digest()
 
+    @property
+    def claim(self) -> tuple[str, bytes, bytes]:
+        return self.principal, self.key_digest, self.fingerprint
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -82,11 +90,26 @@ async def earlier_answer(tx: Connection, once: Once) -> Answer | None:
     A twin that runs at the same time is waited for. `IdempotencyKeyReused` when the key belongs to another request,
     `RequestStillRunning` when the twin takes longer than the lock timeout.
     """
-    try:
-        if await tx.fetchval(_FIRST, once.principal, once.key_digest, once.fingerprint):
+    with twin_awaited():
+        if await tx.fetchval(CLAIM, *once.claim):
             return None
-    except asyncpg.LockNotAvailableError:
-        raise RequestStillRunning from None
+    return await answer_of_twin(tx, once)
+
+
+@contextmanager
+def twin_awaited() -> Generator[None, None, None]:
+    """Around a statement that makes the claim: a wait for a twin that takes too long is `RequestStillRunning`."""
+    try:
+        yield
+    except asyncpg.LockNotAvailableError as error:
+        # A larger statement may have waited for something else.
+        if '"idempotency' in (error.context or ""):
+            raise RequestStillRunning from None
+        raise
+
+
+async def answer_of_twin(tx: Connection, once: Once) -> Answer:
+    """What the request that claimed the key before was answered, as `earlier_answer` says."""
     row = await tx.fetchrow(_EARLIER, once.principal, once.key_digest)
     if row is None:
         # Between the two statements nobody deletes a row: only a twin that is rolled back now is not there.
@@ -100,7 +123,7 @@ async def earlier_answer(tx: Connection, once: Once) -> Answer | None:
 
 async def keep_answer(tx: Connection, once: Once, answer: Answer, *, now: datetime) -> None:
     """Keep the answer beside its effect; call it once, after `earlier_answer` gave None in the same transaction."""
-    if not await tx.fetchval(_KEEP, once.principal, once.key_digest, answer.status, answer.body, now):
+    if not await tx.fetchval(KEEP, once.principal, once.key_digest, answer.status, answer.body, now):
         raise ValueError("there is no unanswered request to keep this answer for")
 
 

@@ -14,7 +14,7 @@ from contracts.errors import NotFound, Refused
 from contracts.ids import uuid7
 from contracts.topics import topic_of
 from kit.db import Connection
-from kit.telemetry import current_trace
+from kit.telemetry import TraceContext, current_trace
 
 SHARDS = 8
 """Fixed for the life of a schema: another number would let two relays publish one key out of order."""
@@ -43,6 +43,21 @@ FROM numbered ORDER BY position
 RETURNING event_id, sequence
 """
 
+APPEND_ONE = """
+numbered AS (
+    INSERT INTO outbox_sequence AS s (source, key, last) VALUES ($1, $2, 1)
+    ON CONFLICT (source, key) DO UPDATE SET last = s.last + 1
+    RETURNING last
+), appended AS (
+    INSERT INTO outbox (shard, key, topic, event_id, type, sequence, record_key, headers, payload, created_at)
+    SELECT $3::smallint, $2, $4, $5::uuid, $6, last, convert_to($2, 'UTF8'), $7, $8::bytea, $9::timestamptz
+    FROM numbered RETURNING sequence
+)
+"""
+"""Two parts of a WITH that append one fact; takes `Draft.values`. A larger statement may hold them."""
+
+_APPEND_ONE = f"WITH {APPEND_ONE} SELECT sequence FROM appended"
+
 _APPEND_RECORD = """
 INSERT INTO outbox (shard, key, topic, event_id, type, record_key, headers, payload, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
@@ -69,9 +84,37 @@ class Parked:
     parked_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A fact that is about to be appended: its envelope but for the sequence, and the values of its row."""
+
+    envelope: Envelope
+    values: tuple[Any, ...]
+
+
 async def append(tx: Connection, fact: Fact, *, now: datetime) -> Envelope:
     """Record that `fact` happened, in the caller's transaction."""
-    return (await append_all(tx, [fact], now=now))[0]
+    drafted = draft(fact, now=now)
+    sequence: int = await tx.fetchval(_APPEND_ONE, *drafted.values)
+    return drafted.envelope.model_copy(update={"sequence": sequence})
+
+
+def draft(fact: Fact, *, now: datetime) -> Draft:
+    """`fact` as `APPEND_ONE` takes it; the trace is the caller's."""
+    envelope = _envelope(fact, now, current_trace())
+    key = envelope.subject
+    values = (
+        envelope.source,
+        key,
+        shard_of(key),
+        topic_of(envelope.type).value,
+        envelope.id,
+        envelope.type,
+        encode_headers(_without_sequence(envelope)),
+        _payload(fact),
+        now,
+    )
+    return Draft(envelope, values)
 
 
 async def append_all(tx: Connection, facts: Sequence[Fact], *, now: datetime) -> list[Envelope]:
@@ -86,20 +129,9 @@ async def append_all(tx: Connection, facts: Sequence[Fact], *, now: datetime) ->
     drafts: dict[UUID, Envelope] = {}
     payloads: list[bytes] = []
     for fact in facts:
-        event_id = uuid7()
         payloads.append(_payload(fact))
-        drafts[event_id] = Envelope(
-            id=event_id,
-            type=fact.TYPE,
-            source=source,
-            time=now.astimezone(UTC),
-            subject=fact.partition_key(),
-            dataschema=schema_uri(fact.TYPE),
-            sequence=0,
-            traceparent=trace.traceparent,
-            correlation_id=trace.correlation_id or str(event_id),
-            causation_id=trace.causation_id,
-        )
+        envelope = _envelope(fact, now, trace)
+        drafts[envelope.id] = envelope
     keys = [envelope.subject for envelope in drafts.values()]
     rows = await tx.fetch(
         _APPEND,
@@ -161,6 +193,22 @@ def decode_headers(text: str) -> list[tuple[str, bytes | None]]:
     """What `encode_headers` wrote."""
     pairs: list[list[Any]] = json.loads(text)
     return [(name, None if value is None else b64decode(value)) for name, value in pairs]
+
+
+def _envelope(fact: Fact, now: datetime, trace: TraceContext) -> Envelope:
+    event_id = uuid7()
+    return Envelope(
+        id=event_id,
+        type=fact.TYPE,
+        source=source_of(fact.TYPE),
+        time=now.astimezone(UTC),
+        subject=fact.partition_key(),
+        dataschema=schema_uri(fact.TYPE),
+        sequence=0,
+        traceparent=trace.traceparent,
+        correlation_id=trace.correlation_id or str(event_id),
+        causation_id=trace.causation_id,
+    )
 
 
 def _payload(fact: Fact) -> bytes:

@@ -4,6 +4,7 @@ Every key that is taken leaves a row with reader, purpose and request. Shredding
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from contracts.errors import NotFound, Refused
@@ -42,6 +43,14 @@ class ValueTooLarge(Refused):
     code = "value_too_large"
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A person about to be admitted: the arguments of `vault.admit`, and what was sealed under the new key."""
+
+    values: tuple[str, bytes, int, list[str], list[str]]
+    sealed: dict[str, str]
+
+
 class Vault:
     """Seals and opens one program's personal values; `reader` names the process in the audit, beside its login role."""
 
@@ -76,15 +85,24 @@ class Vault:
 
         A person who is already there keeps the key and gets the new values.
         """
-        values, seal, key = values or {}, seal or {}, new_key()
+        values, seal = values or {}, seal or {}
+        drafted = self.draft(person_id, values=values, seal=seal)
+        if await tx.fetchval(_ADMIT, *drafted.values):
+            return drafted.sealed
+        await self.put(tx, person_id, values)
+        return {label: await self.seal(tx, person_id, value, purpose_label=label) for label, value in seal.items()}
+
+    def draft(self, person_id: str, *, values: Mapping[str, str], seal: Mapping[str, bytes]) -> Draft:
+        """A new key with `values` and `seal` under it, as `vault.admit` takes them: for a person not there yet."""
+        key = new_key()
         wrapped = encrypt(
             self._keks[self._kek_version], key, context=_key_context(person_id), version=self._kek_version
         )
         stored = [_sealed(key, value.encode(), _value_context(name, person_id)) for name, value in values.items()]
-        if await tx.fetchval(_ADMIT, person_id, wrapped, self._kek_version, list(values), stored):
-            return {label: _sealed(key, value, f"{label}|{person_id}") for label, value in seal.items()}
-        await self.put(tx, person_id, values)
-        return {label: await self.seal(tx, person_id, value, purpose_label=label) for label, value in seal.items()}
+        return Draft(
+            values=(person_id, wrapped, self._kek_version, list(values), stored),
+            sealed={label: _sealed(key, value, f"{label}|{person_id}") for label, value in seal.items()},
+        )
 
     async def seal(self, tx: Connection, person_id: str, value: bytes, *, purpose_label: str) -> str:
         """`value` under the person's key, to travel: only the same label opens it. Taking the key is audited."""

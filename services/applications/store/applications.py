@@ -1,38 +1,12 @@
 """People (without a personal value), applications, documents and staff acts."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from asyncpg import Record
 
-from contracts.ids import ApplicationId, DocumentId, PersonId, StaffActId
+from contracts.ids import ApplicationId, DocumentId, StaffActId
 from kit.db import Connection
 from services.applications.domain import Application
-
-_ADMIT = """
-INSERT INTO person (person_id, ssn_mac, admitted_at) VALUES ($1, $2, $3)
-ON CONFLICT (ssn_mac) DO NOTHING
-RETURNING person_id
-"""
-
-_FIND_PERSON = "SELECT person_id FROM person WHERE ssn_mac = $1"
-
-# The case begins in the statement that opens the application, so that no fact can come before its case.
-_OPEN = """
-WITH opened AS (
-    INSERT INTO application (
-        application_id, person_id, partner_id, program_id, round_id, provider_id, credential_id, course_run_id,
-        county, language, publish_name, submitted_at
-    ) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-    ON CONFLICT (person_id, program_id, credential_id) WHERE closed_at IS NULL DO NOTHING
-    RETURNING application_id
-)
-INSERT INTO case_view (
-    application_id, partner_id, program_id, round_id, provider_id, credential_id, submitted_at, stage
-)
-SELECT application_id, $3, $4, $5, $6, $7, $12, 'eligibility' FROM opened
-RETURNING application_id
-"""
 
 _FIND_OPEN = """
 SELECT application_id FROM application
@@ -70,30 +44,6 @@ INSERT INTO staff_act (act_id, application_id, act, actor, reason, note, acted_a
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (act_id) DO NOTHING
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    person_id: PersonId
-    is_new: bool
-
-
-async def admit(tx: Connection, *, ssn_mac: bytes, new_id: PersonId, now: datetime) -> Person:
-    """The person with that digest; under `new_id` where nobody has it yet."""
-    if await tx.fetchval(_ADMIT, new_id, ssn_mac, now) is not None:
-        return Person(new_id, is_new=True)
-    # A statement of its own: it must see what a concurrent twin committed while the insert waited for it.
-    return Person(PersonId(await tx.fetchval(_FIND_PERSON, ssn_mac)), is_new=False)
-
-
-async def open_application(tx: Connection, application: Application) -> bool:
-    """Insert the application and begin its case; False where the person already has an open one."""
-    a = application
-    opened = await tx.fetchval(
-        _OPEN, a.application_id, a.person_id, a.partner_id, a.program_id, a.round_id, a.provider_id, a.credential_id,
-        a.course_run_id, a.county, a.language, a.publish_name, a.submitted_at,
-    )  # fmt: skip
-    return opened is not None
 
 
 async def find_open(tx: Connection, like: Application) -> ApplicationId | None:

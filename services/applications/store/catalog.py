@@ -6,7 +6,6 @@ from datetime import datetime
 from contracts.events.eligibility import ProgramPublished
 from kit.db import Connection
 from services.applications.attestation import IssuerKey
-from services.applications.domain import Listing
 
 # A pack published before the one we have changes nothing.
 _PUT_PROGRAM = """
@@ -68,7 +67,7 @@ SET provider_id = excluded.provider_id, credential_id = excluded.credential_id,
     starts_on = excluded.starts_on, ends_on = excluded.ends_on, listed = true
 """
 
-_FIND_LISTING = """
+FIND_LISTING = """
 SELECT
     EXISTS (SELECT FROM listed_program WHERE program_id = $1) AS program,
     EXISTS (SELECT FROM listed_round WHERE program_id = $1 AND round_id = $2 AND listed) AS round,
@@ -131,14 +130,6 @@ async def put_program(tx: Connection, fact: ProgramPublished) -> None:
     await tx.execute(_PUT_PROVIDERS, fact.program_id, providers)
     await tx.execute(_PUT_CREDENTIALS, fact.program_id, credentials)
     await tx.execute(_PUT_COURSE_RUNS, fact.program_id, course_runs)
-
-
-async def find_listing(
-    tx: Connection, *, program_id: str, round_id: str, provider_id: str, credential_id: str, course_run_id: str | None
-) -> Listing:
-    row = await tx.fetchrow(_FIND_LISTING, program_id, round_id, provider_id, credential_id, course_run_id)
-    assert row is not None
-    return Listing(**dict(row))
 
 
 async def find_credential(tx: Connection, *, program_id: str, credential_id: str) -> ListedCredential | None:

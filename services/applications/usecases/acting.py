@@ -59,18 +59,29 @@ async def answer_once(
     db: Database,
     local: dict[str, str],
 ) -> Answer:
-    """The earlier answer to this key; or have the effect, and keep its answer in the same transaction.
+    """The earlier answer to this key; or have the effect, and keep its answer in the same transaction."""
+
+    async def attempt(tx: Connection) -> Answer:
+        earlier = await earlier_answer(tx, call.once)
+        if earlier is not None:
+            return earlier
+        answer = answer_of(await effect(tx), status)
+        await keep_answer(tx, call.once, answer, now=call.now)
+        return answer
+
+    return await attempt_once(call, attempt, db=db, local=local)
+
+
+async def attempt_once(
+    call: Call, attempt: Callable[[Connection], Awaitable[Answer]], *, db: Database, local: dict[str, str]
+) -> Answer:
+    """Make an attempt that claims the key and keeps its answer by itself.
 
     A refusal is kept too, once its transaction is rolled back: a retry never turns a no into a yes.
     """
     try:
         async with db.transaction(local=local) as tx:
-            earlier = await earlier_answer(tx, call.once)
-            if earlier is not None:
-                return earlier
-            answer = answer_of(await effect(tx), status)
-            await keep_answer(tx, call.once, answer, now=call.now)
-            return answer
+            return await attempt(tx)
     except _FORGOTTEN:
         raise
     except (Refused, Conflict) as refusal:

@@ -1,12 +1,15 @@
 """What a partner does for a person: submit, send evidence, withdraw."""
 
+from dataclasses import replace
+
 from contracts.errors import NotFound, Refused
 from contracts.events.applications import ApplicationSubmitted, ApplicationWithdrawn, DocumentReceived
 from contracts.ids import ApplicationId, DocumentId, PersonId
 from contracts.personal import Contact
 from kit.db import Connection, Database
-from kit.idempotency import Answer
-from kit.outbox import append
+from kit.http import answer_of
+from kit.idempotency import Answer, answer_of_twin
+from kit.outbox import append, draft
 from kit.paging import check_if_match
 from kit.vault import Vault
 from services.applications import views
@@ -19,8 +22,8 @@ from services.applications.domain import (
     require_listed,
     withdrawn,
 )
-from services.applications.store import applications, catalog
-from services.applications.usecases.acting import Call, answer_once, as_partner
+from services.applications.store import applications, submission
+from services.applications.usecases.acting import Call, answer_once, as_partner, attempt_once
 from services.applications.usecases.reading import case_of_partner
 
 DECLARATION, EVIDENCE, CONTACT = "declaration", "evidence", "contact"
@@ -49,41 +52,46 @@ async def submit_application(
     ssn = read_ssn(person.ssn.get_secret_value())
     require_birth_date(person.birth_date, now=now)
 
-    async def effect(tx: Connection) -> views.ApplicationAccepted:
-        listing = await catalog.find_listing(
-            tx,
-            program_id=command.program_id,
-            round_id=command.round_id,
-            provider_id=command.provider_id,
-            credential_id=command.credential_id,
-            course_run_id=command.course_run_id,
+    async def attempt(tx: Connection) -> Answer:
+        values, seal = _personal(command, ssn)
+        drafted = _application(command, call, PersonId.new())
+        newcomer = vault.draft(drafted.person_id, values=values, seal=seal)
+        admitted = await submission.admit(
+            tx, call.once, drafted, person=newcomer, ssn_mac=vault.mac("ssn", ssn), now=now
         )
-        require_listed(listing, course_run_id=command.course_run_id)
-        admitted = await applications.admit(tx, ssn_mac=vault.mac("ssn", ssn), new_id=PersonId.new(), now=now)
-        application = _application(command, call, admitted.person_id)
-        if not await applications.open_application(tx, application):
+        if not admitted.claimed:
+            return await answer_of_twin(tx, call.once)
+        require_listed(admitted.listing, course_run_id=command.course_run_id)
+        application, sealed = drafted, newcomer.sealed
+        if not admitted.is_new:
+            application = replace(drafted, person_id=admitted.person_id)
+            sealed = await vault.admit(tx, admitted.person_id, values=values, seal=seal)
+        answer = answer_of(views.application_accepted(application, public_url=public_url), status=201)
+        fact = draft(_submitted(application, sealed), now=now)
+        if not await submission.conclude(tx, call.once, application, fact, answer, now=now):
             earlier = await applications.find_open(tx, application)
             raise ApplicationAlreadyOpen(earlier=f": {earlier}" if earlier else "")
-        contact = Contact(given_name=person.given_name, email=person.email)
-        sealed = await vault.admit(
-            tx,
-            admitted.person_id,
-            values={
-                "given_name": person.given_name,
-                "family_name": person.family_name,
-                "email": person.email,
-                "birth_date": person.birth_date.isoformat(),
-                "ssn": ssn,
-            },
-            seal={
-                DECLARATION: command.declaration.model_dump_json(exclude_none=True).encode(),
-                CONTACT: contact.model_dump_json().encode(),
-            },
-        )
-        await append(tx, _submitted(application, sealed), now=now)
-        return views.application_accepted(application, public_url=public_url)
+        return answer
 
-    return await answer_once(call, effect, status=201, db=db, local=as_partner(call.caller_id))
+    return await attempt_once(call, attempt, db=db, local=as_partner(call.caller_id))
+
+
+def _personal(command: SubmitApplication, ssn: str) -> tuple[dict[str, str], dict[str, bytes]]:
+    """What the vault keeps, and what travels sealed."""
+    person = command.person
+    values = {
+        "given_name": person.given_name,
+        "family_name": person.family_name,
+        "email": person.email,
+        "birth_date": person.birth_date.isoformat(),
+        "ssn": ssn,
+    }
+    contact = Contact(given_name=person.given_name, email=person.email)
+    seal = {
+        DECLARATION: command.declaration.model_dump_json(exclude_none=True).encode(),
+        CONTACT: contact.model_dump_json().encode(),
+    }
+    return values, seal
 
 
 def _application(command: SubmitApplication, call: Call, person_id: PersonId) -> Application:
