@@ -25,8 +25,8 @@ setup: $(STAMP) ## Install everything into .venv (done by the other targets when
 demo: setup ## Run the whole path on real engines, with twelve and more cases
 	@$(BIN)/cairn demo
 
-test: setup ## Run every test
-	@$(BIN)/python -m pytest
+test: setup ## Run every test, on two workers
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 up: setup ## Start the local stack and stay in front of it
 	@$(BIN)/cairn up

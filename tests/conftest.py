@@ -33,6 +33,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         hosts.wait_until_gone()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Side by side: the tests that run whole stacks on one worker, first and one at a time; the others file by file."""
+    items.sort(key=lambda item: "journeys" not in item.path.parts)
+    for item in items:
+        whole_stack = "journeys" in item.path.parts
+        item.add_marker(pytest.mark.xdist_group("whole stacks" if whole_stack else item.path.as_posix()))
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
     """A process that used temporalio can abort while the interpreter takes itself apart: do not let it come to that."""
