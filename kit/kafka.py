@@ -20,18 +20,26 @@ from prometheus_client import Counter, Gauge
 from contracts.envelope import Fact
 from contracts.errors import Unavailable
 from contracts.topics import topic_of
+from kit import watch
 from kit.clock import Clock
+from kit.connections import survive_broken_connections
 from kit.db import Database
 from kit.dead_letters import Record
 from kit.inbox import Handler, Inbox
 from kit.settings import ProcessSettings
 from kit.telemetry import logger
+from kit.watch import Watch, abandon
 
 BATCH_RECORDS_MAX = 200
 BATCH_WAIT_MS = 30
 BACKOFF_SECONDS_MIN, BACKOFF_SECONDS_MAX = 0.1, 10.0
 GRACE_SECONDS = 10.0
 """How long a batch in hand may take to finish when the process stops or its partitions are taken away."""
+START_SECONDS_MAX, START_PAUSE_SECONDS_MAX = 30.0, 2.0
+COMMIT_SECONDS_MAX = 15.0
+STOP_SECONDS_MAX = GRACE_SECONDS + 4.0
+METADATA_SECONDS_MAX = 15
+"""A broker that has just started may not know its topics yet; a group led in that moment would share out nothing."""
 
 _PAUSES = Counter("cairn_consumer_pauses", "Times a consumer waited for something that was away", ["consumer"])
 _PAUSED = Gauge("cairn_consumer_paused", "1 while a consumer waits for something that is away", ["consumer"])
@@ -40,6 +48,7 @@ _COMMITS_FAILED = Counter("cairn_consumer_commits_failed", "Offset commits that 
 
 # FastStream would start a broken reading loop again at once, for ever and without a word.
 os.environ.setdefault("FASTSTREAM_SUPERVISOR_DISABLED", "1")
+survive_broken_connections()
 
 log = logger(__name__)
 
@@ -70,8 +79,9 @@ class Consumer:
         self._bootstrap = settings.kafka_bootstrap
         self._inbox = Inbox(name=name, database=database, handlers=handlers, clock=clock, side_by_side=side_by_side)
         self._subscriber: Any = None
-        self._reading = False
+        self._watch: Watch | None = None
         self._in_hand = asyncio.Lock()
+        self._in_hand_since: float | None = None
         self._stopping = asyncio.Event()
         self._failures = 0
 
@@ -81,29 +91,35 @@ class Consumer:
         while True:
             broker, began = await self._start(), time.monotonic()
             try:
-                self._reading = True
-                error = await self._reading_ended()
+                self._watch = Watch(self._consumer(), lambda: self._in_hand_since)
+                reason, error = await self._reading_ended(self._watch)
             except asyncio.CancelledError:
                 self._stopping.set()
                 raise
             finally:
-                self._reading = False
-                await broker.stop()
+                self._watch = None
+                await self._stop(broker)
             # For one: a header whose name is not UTF-8, on which the client library itself stumbles each time.
             stumbles = 1 if time.monotonic() - began > 30 else stumbles + 1
             _READING_FAILED.labels(self.name).inc()
-            log.error("consumer.reading_failed", consumer=self.name, exc_info=error)
+            log.error("consumer.reading_failed", consumer=self.name, reason=reason, exc_info=error)
             await asyncio.sleep(_backoff(stumbles))
 
-    async def _reading_ended(self) -> BaseException | None:
+    async def _reading_ended(self, watching: Watch) -> tuple[str, BaseException | None]:
+        stalled = asyncio.create_task(watching.until_stalled())
         reading: set[asyncio.Task[None]] = set(self._subscriber.tasks)
-        done, _ = await asyncio.wait(reading, return_when=asyncio.FIRST_COMPLETED)
-        ended = done.pop()
-        return None if ended.cancelled() else ended.exception()
+        try:
+            await asyncio.wait({stalled, *reading}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stalled.cancel()
+        ended = next((task for task in reading if task.done()), None)
+        if ended is None:
+            return stalled.result(), None
+        return "reading broke off", None if ended.cancelled() else ended.exception()
 
     async def check(self) -> None:
         """Raise `Unavailable` while nothing can be read or handled."""
-        if not self._reading or self._failures:
+        if self._watch is None or self._failures or self._watch.silent_seconds() > watch.SILENT_SECONDS_MAX:
             raise ConsumerNotReading(name=self.name)
 
     async def _start(self) -> KafkaBroker:
@@ -113,17 +129,31 @@ class Consumer:
             # Set before the start: the first batch may come while it is still under way.
             self._subscriber = subscriber
             try:
-                await broker.start()
-            except (KafkaError, OSError) as error:
+                async with asyncio.timeout(START_SECONDS_MAX):
+                    await broker.start()
+            except (KafkaError, OSError, TimeoutError) as error:
                 attempt += 1
                 log.warning("consumer.not_started", consumer=self.name, error_type=type(error).__name__)
-                await broker.stop()
-                await asyncio.sleep(_backoff(attempt))
+                await self._stop(broker)
+                await asyncio.sleep(min(_backoff(attempt), START_PAUSE_SECONDS_MAX))
             except BaseException:
-                await broker.stop()
+                await self._stop(broker)
                 raise
             else:
                 return broker
+
+    async def _stop(self, broker: KafkaBroker) -> None:
+        """Within a bound, whatever state the client is in; what it holds then goes to the next one."""
+        client = self._consumer()
+        try:
+            async with asyncio.timeout(STOP_SECONDS_MAX):
+                await broker.stop()
+        except Exception as error:
+            log.warning("consumer.not_stopped", consumer=self.name, error_type=type(error).__name__)
+        finally:
+            self._in_hand_since = None
+            if client is not None:
+                await abandon(client)
 
     def _build(self) -> tuple[KafkaBroker, Any]:
         # Each of these differs from FastStream's default, and each default loses facts or makes topics.
@@ -133,6 +163,7 @@ class Consumer:
             consumer_only=True,
             allow_auto_create_topics=False,
             graceful_timeout=GRACE_SECONDS,
+            metadata_max_age_ms=METADATA_SECONDS_MAX * 1000,
             apply_types=False,
             logger=None,
         )
@@ -158,6 +189,7 @@ class Consumer:
     async def _on_batch(self, raw: Sequence[Any]) -> None:
         """Never raises: FastStream would swallow it and read on past the batch."""
         records = [_record(one) for one in raw]
+        self._in_hand_since = time.monotonic()
         try:
             async with self._in_hand:
                 await self._inbox.take(records)
@@ -170,6 +202,8 @@ class Consumer:
         else:
             self._failures = 0
             _PAUSED.labels(self.name).set(0)
+        finally:
+            self._in_hand_since = None
 
     async def _commit(self, records: Sequence[Record]) -> None:
         offsets: dict[Any, int] = {}
@@ -178,8 +212,9 @@ class Consumer:
             offsets[place] = max(record.offset + 1, offsets.get(place, 0))
         try:
             # Without offsets it would commit every position, past records that nobody has handled.
-            await self._consumer().commit(offsets)
-        except KafkaError as error:
+            async with asyncio.timeout(COMMIT_SECONDS_MAX):
+                await self._consumer().commit(offsets)
+        except (KafkaError, TimeoutError) as error:
             # Partitions taken away or a broker restart: the facts come again and the inbox knows them.
             _COMMITS_FAILED.labels(self.name).inc()
             log.warning("consumer.commit_failed", consumer=self.name, error_type=type(error).__name__)

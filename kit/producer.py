@@ -26,13 +26,18 @@ from aiokafka.errors import (
 )
 from aiokafka.partitioner import DefaultPartitioner
 
+from kit.connections import survive_broken_connections
 from kit.outbox import decode_headers
+from kit.telemetry import logger
 
 BATCH_BYTES_MAX = 900_000
 """Below the broker's default `message.max.bytes` of 1,048,588, which counts the whole batch."""
 REQUEST_TIMEOUT_MS = 10_000
 START_SECONDS_MAX = 15.0
-DISCARD_SECONDS_MAX = 12.0
+DISCARD_SECONDS_MAX = 4.0
+METADATA_SECONDS_MAX = 10.0
+SEND_SECONDS_MAX = 20.0
+"""Longer than a request and its first repetition: after it the delivery counts as lost, and the producer with it."""
 
 RECORD_REFUSED: tuple[type[KafkaError], ...] = (
     MessageSizeTooLargeError,
@@ -49,7 +54,10 @@ RECORD_REFUSED: tuple[type[KafkaError], ...] = (
 
 RefusedBatches: TypeAlias = dict[tuple[str, int], tuple[list[asyncpg.Record], KafkaError]]
 
+log = logger(__name__)
+
 _partitioner: Any = DefaultPartitioner()
+survive_broken_connections()
 
 
 async def start_producer(bootstrap: str, *, client_id: str) -> Any:
@@ -73,9 +81,28 @@ async def start_producer(bootstrap: str, *, client_id: str) -> Any:
 
 
 async def discard_producer(producer: Any) -> None:
-    """Close it whatever its state; what it has not delivered stays in the outbox."""
-    with suppress(KafkaError, TimeoutError, OSError):
-        await asyncio.wait_for(producer.stop(), DISCARD_SECONDS_MAX)
+    """Close it within a bound, whatever its state; what it has not delivered stays in the outbox."""
+    try:
+        async with asyncio.timeout(DISCARD_SECONDS_MAX):
+            await producer.stop()
+    except Exception as error:
+        # Anything: its own tasks may have ended of anything, and `stop` raises that once more.
+        log.warning("producer.not_stopped", error_type=type(error).__name__)
+        await _end(producer)
+
+
+async def _end(producer: Any) -> None:
+    """Left alone it would go on sending old batches beside its successor."""
+    sender, network = producer._sender, producer.client
+    tasks = [task for task in (sender.sender_task, network._sync_task) if task is not None and not task.done()]
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=DISCARD_SECONDS_MAX)
+    network._sync_task = None
+    with suppress(Exception):
+        async with asyncio.timeout(DISCARD_SECONDS_MAX):
+            await network.close()
 
 
 async def partition_of(producer: Any, topic: str, record_key: bytes | None, event_id: UUID | None) -> int | None:
@@ -83,7 +110,9 @@ async def partition_of(producer: Any, topic: str, record_key: bytes | None, even
     partitions = producer.client.cluster.partitions_for_topic(topic)
     if not partitions:
         producer.client.add_topic(topic)
-        if not await producer.client.force_metadata_update():
+        async with asyncio.timeout(METADATA_SECONDS_MAX):
+            answered = await producer.client.force_metadata_update()
+        if not answered:
             raise KafkaConnectionError("no broker answers a metadata request")
         partitions = producer.client.cluster.partitions_for_topic(topic)
     if not partitions:
@@ -151,5 +180,7 @@ class Batches:
 
     async def _send_one(self, place: tuple[str, int]) -> None:
         topic, partition = place
-        delivered = await self._producer.send_batch(self._builders[place], topic, partition=partition)
-        await delivered
+        async with asyncio.timeout(SEND_SECONDS_MAX):
+            delivered = await self._producer.send_batch(self._builders[place], topic, partition=partition)
+            # Shielded: the library stumbles over a future of its own that somebody else has cancelled.
+            await asyncio.shield(delivered)

@@ -29,6 +29,8 @@ TOPIC_RETRY_SECONDS = 10.0
 MEASURE_SECONDS = 5.0
 MEASURE_ROWS_MAX = 100_000
 BACKOFF_SECONDS_MIN, BACKOFF_SECONDS_MAX = 0.2, 5.0
+SLOW_SECONDS = 5.0
+"""A delivery that takes longer shows as not ready, long before it is given up."""
 
 TOPIC_UNKNOWN = "topic_unknown"
 RECORD_REFUSED_BY_BROKER = "record_refused"
@@ -87,6 +89,7 @@ class Relay:
         self._clock = clock or SystemClock()
         self._schema = database.schema
         self._serving = False
+        self._sending_since: float | None = None
         self._suspects: set[tuple[str, int]] = set()
         """Partitions whose last batch the broker refused: sent record by record until the refused one is found."""
 
@@ -108,7 +111,8 @@ class Relay:
 
     async def check(self) -> None:
         """Raise `Unavailable` while the relay cannot publish."""
-        if not self._serving:
+        since = self._sending_since
+        if not self._serving or (since is not None and time.monotonic() - since > SLOW_SECONDS):
             raise RelayNotPublishing(schema=self._schema)
 
     @asynccontextmanager
@@ -151,7 +155,7 @@ class Relay:
                 await self._measure(connection)
                 measure_at = now + MEASURE_SECONDS
             if owned:
-                moved, refused = await self._publish_head(connection, producer, owned)
+                moved, refused = await self._timed_head(connection, producer, owned)
                 if refused:
                     return
                 if moved:
@@ -166,6 +170,13 @@ class Relay:
         if claimed:
             log.info("relay.shards_claimed", schema=self._schema, shards=claimed)
         return claimed
+
+    async def _timed_head(self, connection: Connection, producer: Any, owned: Sequence[int]) -> tuple[int, bool]:
+        self._sending_since = time.monotonic()
+        try:
+            return await self._publish_head(connection, producer, owned)
+        finally:
+            self._sending_since = None
 
     async def _publish_head(self, connection: Connection, producer: Any, owned: Sequence[int]) -> tuple[int, bool]:
         """Publish what fits into one batch per partition and delete what was acknowledged.

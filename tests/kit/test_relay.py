@@ -5,9 +5,12 @@ from typing import Any
 
 import asyncpg
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from contracts.envelope import Envelope
+from contracts.errors import Unavailable
 from contracts.ids import ApplicationId, uuid7
+from kit import producer as producer_module
 from kit import relay as relay_module
 from kit.db import Database
 from kit.outbox import append, append_all, append_record, list_parked, unpark
@@ -177,3 +180,38 @@ async def test_runs_before_there_is_a_broker(database: Database, tmp_path: Any, 
         assert await depth(database) == 1
         relay._bootstrap = topics  # pyright: ignore[reportPrivateUsage]
         await until(lambda: drained(database))
+
+
+async def test_a_delivery_that_never_ends_is_given_up_and_sent_by_another_producer(
+    database: Database, kafka_settings: ProcessSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(producer_module, "SEND_SECONDS_MAX", 2.0)
+    monkeypatch.setattr(relay_module, "SLOW_SECONDS", 0.5)
+    send_batch, lost = AIOKafkaProducer.send_batch, asyncio.Event()
+
+    async def lose_the_first(self: AIOKafkaProducer, *args: Any, **options: Any) -> Any:
+        if not lost.is_set():
+            lost.set()
+            return asyncio.get_running_loop().create_future()
+        return await send_batch(self, *args, **options)
+
+    monkeypatch.setattr(AIOKafkaProducer, "send_batch", lose_the_first)
+    async with database.transaction() as tx:
+        await append(tx, withdrawn(ApplicationId.new()), now=NOW)
+    relay = Relay(database, kafka_settings)
+
+    async def ready() -> bool:
+        try:
+            await relay.check()
+        except Unavailable:
+            return False
+        return True
+
+    async def not_ready() -> bool:
+        return not await ready()
+
+    async with running(relay.run()):
+        await lost.wait()
+        await until(not_ready)
+        await until(lambda: drained(database))
+        await until(ready)
