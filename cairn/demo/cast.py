@@ -13,7 +13,7 @@ from cairn.stack.layout import ROOT
 if TYPE_CHECKING:
     from kit.settings import ProcessSettings
 
-PACKS = ("oh-imap", "oh-imap-brisk")
+PACKS = ("oh-imap", "oh-imap-brisk", "oh-imap-patient")
 PORTAL = "demo-portal"
 EXAM_CODES_PER_LOT = 40
 KEYS_EXPIRE_AFTER = timedelta(days=30)

@@ -94,17 +94,17 @@ class Director:
         if play.waits_for is not None:
             await self._until(self._by_name[play.waits_for], lambda view: view.get("stage") in _FROM_LEARNING)
         case.application_id = await self._portal.apply(self._application(case), key=f"{self._run}-{play.name}")
-        if play.document is not None:
-            await self._until(case, lambda view: view.get("stage") == Stage.INFORMATION)
+        if play.document is not None and await self._stands_in(case, Stage.INFORMATION):
             await self._portal.send_document(case.application_id, play.document)
-        if play.withdraws_in is not None:
-            await self._until(case, lambda view: view.get("stage") == play.withdraws_in)
+        if play.withdraws_in is not None and await self._stands_in(case, play.withdraws_in):
             await self._portal.withdraw(case.application_id, "changed_plans")
         for other in self.cases:
-            if other.scenario.waits_for == play.name:
-                await self._until(other, lambda view: view.get("stage") == Stage.WAITING_LIST)
+            if other.scenario.waits_for == play.name and await self._stands_in(other, Stage.WAITING_LIST):
                 await self._portal.withdraw(case.application_id, "changed_plans")
         await self._until(case, lambda view: view.get("outcome") is not None)
+        # A short stage may have come and gone between two looks: the case's own record says where it ended.
+        told = await self._portal.timeline(case.application_id)
+        case.stages_seen |= {entry["details"]["stage"] for entry in told if "stage" in entry["details"]}
 
     def _application(self, case: Case) -> dict[str, Any]:
         play = case.scenario
@@ -123,6 +123,11 @@ class Director:
             declaration=play.declaration,
             language=play.language,
         )
+
+    async def _stands_in(self, case: Case, stage: str) -> bool:
+        """Wait for the stage; `False` where the case ended without it."""
+        await self._until(case, lambda view: view.get("stage") == stage or view.get("outcome") is not None)
+        return case.view.get("outcome") is None
 
     async def _until(self, case: Case, reached: Callable[[dict[str, Any]], bool]) -> None:
         while not reached(case.view):

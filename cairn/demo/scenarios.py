@@ -5,8 +5,8 @@ from typing import Any
 
 ORDINARY = ("oh-imap", "r6")
 BRISK = ("oh-imap-brisk", "r6-brisk")
-LOW_INCOME = ("oh-imap-brisk", "low-income")
-ONE_SEAT = ("oh-imap-brisk", "one-seat")
+LOW_INCOME = ("oh-imap-patient", "low-income")
+ONE_SEAT = ("oh-imap-patient", "one-seat")
 
 MILESTONES = ["week_1", "midpoint", "end"]
 
