@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -92,10 +92,8 @@ def show_end(console: Console, result: dict[str, Any], looks: Sequence[str]) -> 
     console.print()
     console.print(money_table(result["money"], result["appropriation_cents"]))
     console.print()
-    console.print(
-        Group(
-            Text("Five things to look at", style="bold"), *(Text(f"  {n}. {look}") for n, look in enumerate(looks, 1))
-        )
-    )
+    lines = [Text(f"  {number}. {look}") for number, look in enumerate(looks, 1)]
+    # An address broken over two lines could not be clicked.
+    console.print(Text("\n").join([Text("Five things to look at", style="bold"), *lines]), soft_wrap=True)
     if not result["ok"]:
         console.print("\nNot every case ended as its scenario says.", style="bold red")
