@@ -7,7 +7,6 @@ from typing import Any
 
 import httpx
 
-RETRY_STATUSES = {429, 502, 503, 504}
 ATTEMPTS_MAX = 120
 PAUSE_SECONDS = 0.5
 
@@ -47,7 +46,7 @@ class Doors:
                 answer = await self._http.request(method, path, **given)
             except httpx.TransportError:
                 answer = None
-            if answer is not None and answer.status_code not in RETRY_STATUSES and answer.status_code < 500:
+            if answer is not None and not _worth_another(answer):
                 break
             wanted = answer.headers.get("retry-after", "") if answer is not None else ""
             await asyncio.sleep(min(float(wanted), 5.0) if wanted.isdigit() else PAUSE_SECONDS)
@@ -60,3 +59,11 @@ class Doors:
 
     async def close(self) -> None:
         await self._http.aclose()
+
+
+def _worth_another(answer: httpx.Response) -> bool:
+    """Whether the same call may be answered otherwise in a moment."""
+    if answer.status_code == 409:
+        # The call was sent again while its first sending, whose answer got lost, was still at work.
+        return answer.json().get("code") == "request_still_running"
+    return answer.status_code == 429 or answer.status_code >= 500

@@ -18,7 +18,7 @@ from cairn.stack.engines import environment
 from cairn.stack.layout import ROOT, Home
 from kit.settings import ProcessSettings
 
-END_SECONDS_MAX = 420.0
+END_SECONDS_MAX = 240.0
 STOP_SECONDS_MAX = 120.0
 POLL_SECONDS = 0.05
 TABLES = """

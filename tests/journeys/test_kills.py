@@ -43,16 +43,7 @@ def assert_nothing_twice(run: DemoRun, result: dict) -> None:
     webhooks: dict[tuple[str, ...], set[str]] = {}
     for line in run.journal("college"):
         if "webhook_id" in line:
-            about = (
-                "type",
-                "application_id",
-                "reminder_number",
-                "attempt_number",
-                "status",
-                "disbursement_id",
-                "claim_id",
-            )
-            webhooks.setdefault(tuple(str(line.get(name)) for name in about), set()).add(line["webhook_id"])
+            webhooks.setdefault(tuple(str(line.get(name)) for name in ABOUT), set()).add(line["webhook_id"])
     assert {about: ids for about, ids in webhooks.items() if len(ids) > 1} == {}
     proof = run.cairn("ledger", "prove")
     assert proof["differences"] == []

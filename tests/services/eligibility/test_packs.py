@@ -32,7 +32,7 @@ def _faults(library: dict[str, dict[str, bytes]], name: str = "oh-imap") -> set[
     return {(fault.file, fault.key) for fault in caught.value.faults}
 
 
-@pytest.mark.parametrize("name", ["oh-imap", "oh-imap-brisk", "va-wcg", "in-hours"])
+@pytest.mark.parametrize("name", ["oh-imap", "oh-imap-brisk", "oh-imap-patient", "va-wcg", "in-hours"])
 def test_the_packs_of_the_repository_load(name: str) -> None:
     assert len(pack(name).version) == 64
 
@@ -229,6 +229,17 @@ def test_the_drill_pack_keeps_the_law_and_shortens_the_waits() -> None:
     assert (
         gates["r6-brisk"] == gates["one-seat"] == next(entry.person_gate for entry in ohio.rounds if entry.id == "r6")
     )
+
+
+def test_the_patient_drill_gives_colleges_time_and_keeps_everything_else() -> None:
+    brisk, patient = pack("oh-imap-brisk").pack, pack("oh-imap-patient").pack
+    kept = {"low-income", "one-seat"}
+    assert patient.rounds == [entry for entry in brisk.rounds if entry.id in kept]
+    assert {entry.round_id for entry in patient.awards} == kept
+    assert patient.credentials == brisk.credentials
+    waits = patient.program.deadlines
+    assert min(waits.more_information, waits.waiting_list, waits.enrollment_reminder) >= timedelta(hours=1)
+    assert waits.enrollment_reminder < waits.enrollment_answer
 
 
 def test_the_catalog_has_what_the_article_names() -> None:
