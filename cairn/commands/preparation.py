@@ -41,11 +41,10 @@ def settings() -> "ProcessSettings":
     """The settings of this environment, else those of the running local stack."""
     from pydantic import ValidationError
 
-    from cairn.stack import control
-    from cairn.stack.layout import Home, default_home
+    from cairn.joining import join_local_stack
     from kit.settings import ProcessSettings
 
-    control.adopt(Home(default_home()))
+    join_local_stack()
     try:
         return ProcessSettings()  # type: ignore[call-arg]
     except ValidationError as fault:

@@ -41,14 +41,13 @@ def run(
     as_json: JsonFlag = False,
 ) -> None:
     """Run one process in front; outside a configured environment it joins the running local stack."""
-    from cairn.stack import control
-    from cairn.stack.layout import Home, default_home
+    from cairn.joining import join_local_stack
 
     # Its output is JSON lines with or without the flag: logs are never anything else.
     del as_json
     if service and process is not Process.API:
         raise typer.BadParameter("--service belongs to `cairn run api`")
-    control.adopt(Home(default_home()))
+    join_local_stack()
     if process is Process.API:
         from cairn.api import run as run_api
 
