@@ -5,7 +5,8 @@ import json
 import re
 import time
 from collections.abc import AsyncGenerator, Generator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from types import TracebackType
 from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
@@ -107,11 +108,9 @@ class Database:
                 if not _is_gone(connection):
                     connection.terminate()
 
-    @asynccontextmanager
-    async def transaction(self, *, local: Mapping[str, str] | None = None) -> AsyncGenerator[Connection, None]:
+    def transaction(self, *, local: Mapping[str, str] | None = None) -> AbstractAsyncContextManager[Connection]:
         """One transaction; `local` settings (row-level security) hold until it ends and never leak to the next."""
-        async with self.connection() as connection, _Transaction(connection, local or {}):
-            yield connection
+        return _Transaction(self.connection(), local or {})
 
     async def _acquire(self) -> "PoolConnectionProxy[asyncpg.Record]":
         try:
@@ -132,22 +131,39 @@ class Database:
             self._pool.terminate()
 
 
-class _Transaction:
+class _Transaction(AbstractAsyncContextManager[Connection]):
     """BEGIN and the local settings in one round trip."""
 
-    def __init__(self, connection: "PoolConnectionProxy[asyncpg.Record]", local: Mapping[str, str]) -> None:
-        self._connection = connection
+    def __init__(
+        self,
+        connection: "AbstractAsyncContextManager[PoolConnectionProxy[asyncpg.Record]]",
+        local: Mapping[str, str],
+    ) -> None:
+        self._opening = connection
         settings = ", ".join(f"set_config({_literal(name)}, {_literal(value)}, true)" for name, value in local.items())
         self._begin = f"BEGIN; SELECT {settings}" if settings else "BEGIN"
 
-    async def __aenter__(self) -> None:
-        await self._connection.execute(self._begin)
+    async def __aenter__(self) -> Connection:
+        self._connection = await self._opening.__aenter__()
+        try:
+            await self._connection.execute(self._begin)
+        except BaseException as error:
+            await self._opening.__aexit__(type(error), error, error.__traceback__)
+            raise
+        return self._connection
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if kind is None:
-            await self._connection.execute("COMMIT")
-        elif kind is not GeneratorExit and not _is_gone(self._connection):
-            await self._connection.execute("ROLLBACK")
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        try:
+            if kind is None:
+                await self._connection.execute("COMMIT")
+            else:
+                await self._connection.execute("ROLLBACK")
+        except BaseException as failure:
+            await self._opening.__aexit__(type(failure), failure, failure.__traceback__)
+            raise
+        return await self._opening.__aexit__(kind, error, trace)
 
 
 def _literal(value: str) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import re
 import socket
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
@@ -14,7 +14,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from prometheus_client import Histogram
 from pydantic import BaseModel, ConfigDict
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contracts.errors import CairnError, Forbidden, Refused
@@ -23,6 +23,7 @@ from kit.access import Access, Kind, Principal, Unauthenticated
 from kit.idempotency import KEY_FORM, Answer, Once, once_of
 from kit.problems import MEDIA_TYPE, body_of, describe_problems, handle_problems, plain_problem, status_of
 from kit.rates import RateLimit, Rates
+from kit.shortcut import Shortcut, shortcuts_of
 from kit.telemetry import continue_trace, current_trace, logger, redact, span
 
 BODY_BYTES_MAX = 64 * 1024
@@ -95,7 +96,13 @@ def create_app(
     for router in routers:
         app.include_router(router)
     handle_problems(app)
-    app.add_middleware(_Chassis, body_bytes_max=body_bytes_max, content_types=frozenset(content_types), https=https)
+    app.add_middleware(
+        _Chassis,
+        body_bytes_max=body_bytes_max,
+        content_types=frozenset(content_types),
+        https=https,
+        shortcuts={path: one for router in routers for path, one in shortcuts_of(router).items()},
+    )
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -134,15 +141,26 @@ def require(
     access: Access, kind: Kind | Collection[Kind], scope: str
 ) -> Callable[[Request, HTTPAuthorizationCredentials | None], Awaitable[Principal]]:
     """A dependency that lets callers of this kind with this scope in, within their rate: `Depends(require(…))`."""
-    kinds = frozenset((kind,) if isinstance(kind, str) else kind)
+    let_in = porter(access, kind, scope)
 
     async def caller(
         request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
     ) -> Principal:
+        return await let_in(request, f"{credentials.scheme} {credentials.credentials}" if credentials else None)
+
+    return caller
+
+
+def porter(
+    access: Access, kind: Kind | Collection[Kind], scope: str
+) -> Callable[[Request, str | None], Awaitable[Principal]]:
+    """What `require` does, by the `Authorization` header."""
+    kinds = frozenset((kind,) if isinstance(kind, str) else kind)
+
+    async def let_in(request: Request, authorization: str | None) -> Principal:
         rates: Rates = request.app.state.rates
         try:
-            key = f"{credentials.scheme} {credentials.credentials}" if credentials else None
-            found = await access.principal_for(key)
+            found = await access.principal_for(authorization)
         except Unauthenticated:
             rates.take(f"address/{request.client.host if request.client else ''}")
             raise
@@ -152,7 +170,7 @@ def require(
             raise ScopeMissing(scope=scope)
         return found
 
-    return caller
+    return let_in
 
 
 def once_from(
@@ -241,11 +259,21 @@ class _Refusal(Exception):
 class _Chassis:
     """Around every request: id and trace, the body within its limits, security headers, one log line, no stray 500."""
 
-    def __init__(self, app: ASGIApp, *, body_bytes_max: int, content_types: frozenset[str], https: bool) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        body_bytes_max: int,
+        content_types: frozenset[str],
+        https: bool,
+        shortcuts: Mapping[str, Shortcut],
+    ) -> None:
         self._app = app
+        self._shortcuts = shortcuts
         self._body_bytes_max = body_bytes_max
         self._content_types = content_types
-        self._headers = _SECURITY_HEADERS | ({"Strict-Transport-Security": _HSTS} if https else {})
+        headers = _SECURITY_HEADERS | ({"Strict-Transport-Security": _HSTS} if https else {})
+        self._headers = [_raw(name, value) for name, value in headers.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -268,7 +296,7 @@ class _Chassis:
         ):
             try:
                 body = await self._body(scope, headers, receive)
-                await self._app(scope, _replay(body, receive), send_on)
+                await self._answer(scope, body, receive, send_on)
             except _Refusal as refusal:
                 await plain_problem(refusal.status, request_id=request_id)(scope, receive, send_on)
             except Exception:
@@ -281,6 +309,11 @@ class _Chassis:
                 current.update_name(f"{method} {_route(scope)}")
                 current.set_attribute("http.response.status_code", sent[0])
                 self._record(scope, sent[0], seconds)
+
+    async def _answer(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+        shortcut = self._shortcuts.get(scope["path"]) if scope["method"] == "POST" else None
+        response = await shortcut.answer(Request(scope, receive), body) if shortcut else None
+        await (response or self._app)(scope, _replay(body, receive), send)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route, state = _route(scope), scope["state"]
@@ -295,13 +328,13 @@ class _Chassis:
         )
 
     def _add_headers(self, scope: Scope, message: Message, request_id: str) -> None:
-        headers = MutableHeaders(raw=message.setdefault("headers", []))
-        headers["X-Request-Id"] = request_id
-        for name, value in self._headers.items():
-            headers.setdefault(name, value)
+        headers: list[tuple[bytes, bytes]] = message.setdefault("headers", [])
+        present = {name for name, _ in headers}
+        headers.append(_raw("X-Request-Id", request_id))
+        headers.extend(header for header in self._headers if header[0] not in present)
         allowance = scope["state"].get("allowance")
         if allowance is not None:
-            headers.update(allowance.headers())
+            headers.extend(_raw(name, value) for name, value in allowance.headers().items())
 
     async def _body(self, scope: Scope, headers: Headers, receive: Receive) -> bytes:
         """The whole body, however it was framed, before anything looks at it."""
@@ -327,6 +360,10 @@ class _Chassis:
         if rb"\u0000" in body:
             raise _Refusal(422)
         return bytes(body)
+
+
+def _raw(name: str, value: str) -> tuple[bytes, bytes]:
+    return name.lower().encode("latin-1"), value.encode("latin-1")
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -45,7 +45,7 @@ RETURNING event_id, sequence
 
 APPEND_ONE = """
 numbered AS (
-    INSERT INTO outbox_sequence AS s (source, key, last) VALUES ($1, $2, 1)
+    INSERT INTO outbox_sequence AS s (source, key, last) SELECT $1::text, $2::text, 1 FROM whatever
     ON CONFLICT (source, key) DO UPDATE SET last = s.last + 1
     RETURNING last
 ), appended AS (
@@ -54,9 +54,9 @@ numbered AS (
     FROM numbered RETURNING sequence
 )
 """
-"""Two parts of a WITH that append one fact; takes `Draft.values`. A larger statement may hold them."""
+"""Two parts of a WITH that append one fact for the row of `whatever`; takes `Draft.values`."""
 
-_APPEND_ONE = f"WITH {APPEND_ONE} SELECT sequence FROM appended"
+_APPEND_ONE = f"WITH whatever AS (SELECT), {APPEND_ONE} SELECT sequence FROM appended"
 
 _APPEND_RECORD = """
 INSERT INTO outbox (shard, key, topic, event_id, type, record_key, headers, payload, created_at)

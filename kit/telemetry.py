@@ -62,6 +62,9 @@ _correlation: ContextVar[str | None] = ContextVar("cairn_correlation_id", defaul
 _causation: ContextVar[str | None] = ContextVar("cairn_causation_id", default=None)
 
 
+_SPAN_KINDS = {kind.name.lower(): kind for kind in SpanKind}
+
+
 @dataclass(frozen=True, slots=True)
 class TraceContext:
     """Where the work at hand stands: `traceparent` as W3C writes it, and Cairn's own two ids."""
@@ -108,15 +111,25 @@ def span(
     **attributes: str | int | float | bool,
 ) -> Generator[Span, None, None]:
     """A span around the block. An error is recorded by its type alone: its message may quote what came in."""
-    kinds = SpanKind[kind.upper()]
-    with otel.get_tracer("cairn").start_as_current_span(
-        name, kind=kinds, attributes=attributes, record_exception=False, set_status_on_exception=False
-    ) as current:
-        try:
-            yield current
-        except Exception as error:
-            current.set_status(StatusCode.ERROR, type(error).__name__)
-            raise
+    current = _tracer().start_span(name, kind=_SPAN_KINDS[kind], attributes=attributes)
+    token = otel_context.attach(otel.set_span_in_context(current))
+    try:
+        yield current
+    except Exception as error:
+        current.set_status(StatusCode.ERROR, type(error).__name__)
+        raise
+    finally:
+        otel_context.detach(token)
+        current.end()
+
+
+def _tracer() -> otel.Tracer:
+    return _tracer_of(otel.get_tracer_provider())
+
+
+@lru_cache(maxsize=2)
+def _tracer_of(provider: otel.TracerProvider) -> otel.Tracer:
+    return provider.get_tracer("cairn")
 
 
 def logger(name: str) -> Any:

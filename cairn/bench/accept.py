@@ -27,10 +27,10 @@ async def measure(requests: int) -> Report:
         "accept",
         "accepting applications",
         f"{requests} POSTs of a whole application over {CONNECTIONS} connections, one API process: key, scope, rate,"
-        " idempotency, validation, listing, duplicate check, vault, row-level security, outbox; answered after the"
-        " commit. Beside it a raw ASGI app on the same server and loop that inserts as many rows of the same width in"
-        f" one statement and checks nothing. {ROUNDS} rounds in turn, the median of each; the load generator shares the"
-        " machine.",
+        " idempotency, validation, listing, duplicate check, vault, row-level security, outbox, trace, log; answered"
+        " after the commit. Beside it a raw ASGI app on the same server, loop and driver inserts the same rows into"
+        " the same tables in one statement and one commit, with values made beforehand, and checks nothing."
+        f" {ROUNDS} rounds in turn, the median of each; load generator and database share the machine.",
     )
     async with bench_stack(["api", "applications", "eligibility"]) as bench:
         keys = await _prepare(bench)

@@ -52,13 +52,13 @@ async def submit_application(
     ssn = read_ssn(person.ssn.get_secret_value())
     require_birth_date(person.birth_date, now=now)
 
+    values, seal = _personal(command, ssn)
+    drafted, ssn_mac = _application(command, call, PersonId.new()), vault.mac("ssn", ssn)
+    newcomer = vault.draft(drafted.person_id, values=values, seal=seal)
+    answer = answer_of(views.application_accepted(drafted, public_url=public_url), status=201)
+
     async def attempt(tx: Connection) -> Answer:
-        values, seal = _personal(command, ssn)
-        drafted = _application(command, call, PersonId.new())
-        newcomer = vault.draft(drafted.person_id, values=values, seal=seal)
-        admitted = await submission.admit(
-            tx, call.once, drafted, person=newcomer, ssn_mac=vault.mac("ssn", ssn), now=now
-        )
+        admitted = await submission.admit(tx, call.once, drafted, person=newcomer, ssn_mac=ssn_mac, now=now)
         if not admitted.claimed:
             return await answer_of_twin(tx, call.once)
         require_listed(admitted.listing, course_run_id=command.course_run_id)
@@ -66,13 +66,19 @@ async def submit_application(
         if not admitted.is_new:
             application = replace(drafted, person_id=admitted.person_id)
             sealed = await vault.admit(tx, admitted.person_id, values=values, seal=seal)
-        answer = answer_of(views.application_accepted(application, public_url=public_url), status=201)
         fact = draft(_submitted(application, sealed), now=now)
         if not await submission.conclude(tx, call.once, application, fact, answer, now=now):
             earlier = await applications.find_open(tx, application)
             raise ApplicationAlreadyOpen(earlier=f": {earlier}" if earlier else "")
         return answer
 
+    fact = draft(_submitted(drafted, newcomer.sealed), now=now)
+    async with db.connection() as connection:
+        accepted = await submission.submit_newcomer(
+            connection, call.once, drafted, person=newcomer, ssn_mac=ssn_mac, fact=fact, answer=answer
+        )
+    if accepted:
+        return answer
     return await attempt_once(call, attempt, db=db, local=as_partner(call.caller_id))
 
 
