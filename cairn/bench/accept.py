@@ -96,13 +96,14 @@ async def _compare(bench: Bench, raw_port: int, raw_pid: int, keys: list[str], r
     ours: list[Load] = []
     theirs: list[Load] = []
     used = {"api": 0.0, "postgres": 0.0}
+    used_raw = {"raw": 0.0, "postgres": 0.0}
     for _ in range(ROUNDS):
-        before = cpu_seconds(pids)
-        ours.append(_require(await drive(api_port, requests // ROUNDS, CONNECTIONS, whole)))
-        after = cpu_seconds(pids)
-        for name in used:
-            used[name] += after[name] - before[name]
-        theirs.append(_require(await drive(raw_port, requests // ROUNDS, CONNECTIONS, bare)))
+        for port, request, loads, spent in ((api_port, whole, ours, used), (raw_port, bare, theirs, used_raw)):
+            before = cpu_seconds(pids)
+            loads.append(_require(await drive(port, requests // ROUNDS, CONNECTIONS, request)))
+            after = cpu_seconds(pids)
+            for name in spent:
+                spent[name] += after[name] - before[name]
     rate, raw_rate = _median_rate(ours), _median_rate(theirs)
     latencies = [latency for load in ours for latency in load.latencies]
     report.add("applications a second, Cairn", f"{rate:.0f}")
@@ -110,8 +111,9 @@ async def _compare(bench: Bench, raw_port: int, raw_pid: int, keys: list[str], r
     report.add("share of the raw rate", f"{rate / raw_rate:.0%}", "≥ 50 %")
     p50, p99 = (percentile(latencies, share) * 1000 for share in (0.5, 0.99))
     report.add("answer, p50 / p99", f"{p50:.0f} / {p99:.0f} ms")
-    for name, seconds in used.items():
-        report.add(f"CPU ms an application, {name}", f"{seconds * 1000 / (requests // ROUNDS * ROUNDS):.1f}")
+    for who, spent in (("Cairn", used), ("raw app", used_raw)):
+        texts = [f"{name} {seconds * 1000 / (requests // ROUNDS * ROUNDS):.2f}" for name, seconds in spent.items()]
+        report.add(f"CPU ms a request, {who}", ", ".join(texts))
     report.add("memory of api afterwards", f"{memory_mib(pids)['api']:.0f} MiB")
 
 
