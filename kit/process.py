@@ -1,6 +1,7 @@
 """The life of a process: start, say how it is, stop gracefully within a bound, and end for certain."""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -126,6 +127,9 @@ async def _until_it_ends(
         if starting.done() and not signaled.done() and not failed.done():
             starting.result()
             health.started()
+            # What lives as long as the process is not looked through again and again for garbage.
+            gc.collect()
+            gc.freeze()
             log.info("process.started")
             await asyncio.wait({signaled, failed}, return_when=asyncio.FIRST_COMPLETED)
         if failed.done():

@@ -31,7 +31,7 @@ _RETRY = RetryPolicy(
 )
 PACES: Mapping[StepPace, Pace] = {
     StepPace.RECORD: Pace(timedelta(seconds=20), timedelta(days=7), _RETRY),
-    StepPace.DECIDE: Pace(timedelta(seconds=60), timedelta(days=7), _RETRY),
+    StepPace.DECIDE: Pace(timedelta(seconds=30), timedelta(days=7), _RETRY),
 }
 
 

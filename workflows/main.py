@@ -17,7 +17,7 @@ from kit.relay import Relay
 from kit.temporal import GRACEFUL_STOP, TemporalUnavailable, connect
 from workflows.bridge import CONSUMER, Bridge
 from workflows.journey import FundingJourney
-from workflows.sandbox import journey_runner
+from workflows.sandbox import plain_runner
 from workflows.settings import WorkflowsSettings
 
 CHECK_TIMEOUT = timedelta(seconds=2)
@@ -29,7 +29,7 @@ def journey_worker(client: Client, settings: WorkflowsSettings) -> Worker:
         client,
         task_queue=Queue.JOURNEY.value,
         workflows=[FundingJourney],
-        workflow_runner=journey_runner(),
+        workflow_runner=plain_runner(),
         max_concurrent_workflow_tasks=settings.journey_tasks_max,
         max_cached_workflows=settings.journeys_cached_max,
         graceful_shutdown_timeout=GRACEFUL_STOP,

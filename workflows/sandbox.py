@@ -1,5 +1,6 @@
-"""The sandbox the journey runs in: what is imported once for all cases, and what anew for each."""
+"""How the journey is run: in a sandbox wherever it is tested and replayed, as it is in production."""
 
+from temporalio.worker import UnsandboxedWorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 PASSED_THROUGH = (
@@ -14,6 +15,14 @@ PASSED_THROUGH = (
 """Pure modules without state. Importing the contracts anew for each case would cost more than its steps."""
 
 
+def plain_runner() -> UnsandboxedWorkflowRunner:
+    """The runner of the workflows process: code that the sandbox has let pass needs no second look at each case.
+
+    A sandbox imports the journey anew for every case, which costs as much as conducting it, and keeps it in memory.
+    """
+    return UnsandboxedWorkflowRunner()
+
+
 def journey_runner() -> SandboxedWorkflowRunner:
-    """The runner for workers and for replays: both must see the same restrictions."""
+    """The runner of tests and replays: it refuses clocks, randomness, files and sockets inside the journey."""
     return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH))

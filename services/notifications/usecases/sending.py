@@ -37,8 +37,9 @@ class NoticeDesk:
 async def send_due_notices(desk: NoticeDesk, *, slots: int) -> int:
     """Send what is due, `slots` at a time; answers how many were tried."""
     now = desk.clock.now()
-    async with desk.db.transaction() as tx:
-        due = await store.take_due_notices(tx, limit=slots, now=now, lease=LEASE)
+    # One statement: it commits by itself.
+    async with desk.db.connection() as connection:
+        due = await store.take_due_notices(connection, limit=slots, now=now, lease=LEASE)
     done = await asyncio.gather(*(_send_one(desk, notice) for notice in due), return_exceptions=True)
     for fault in done:
         # What could not be recorded keeps its lease until it runs out, and is then sent again under the same id.
@@ -63,9 +64,14 @@ async def _send_one(desk: NoticeDesk, due: DueNotice) -> None:
 
 async def _hand_over(desk: NoticeDesk, due: DueNotice) -> None:
     # Committed before the letter goes: an address that was read is in the audit log even if the sending fails.
-    async with desk.db.transaction() as tx:
+    async with desk.db.connection() as connection:
         opened = await desk.vault.open(
-            tx, due.person_id, due.sealed_contact, label=CONTACT, purpose="notice", request_id=str(due.notice_id)
+            connection,
+            due.person_id,
+            due.sealed_contact,
+            label=CONTACT,
+            purpose="notice",
+            request_id=str(due.notice_id),
         )
     contact = Contact.model_validate_json(opened)
     letter = desk.letters.write(
