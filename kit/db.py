@@ -95,6 +95,12 @@ class Database:
                 if not _is_gone(connection):
                     raise
                 raise DatabaseUnavailable(what="ConnectionClosed") from error
+            except asyncpg.InternalClientError as error:
+                if isinstance(error, asyncpg.OutdatedSchemaCacheError):
+                    raise
+                # The server's last word was FATAL and the connection is not closed yet: it takes nothing any more.
+                connection.terminate()
+                raise DatabaseUnavailable(what="ConnectionFailed") from error
             finally:
                 await self._pool.release(connection)
 

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 
 import asyncpg
 import pytest
 
 from contracts.errors import Unavailable
 from kit import db as db_module
-from kit.db import Database
+from kit.db import Connection, Database, DatabaseUnavailable
 from tests.support.engines import FreshDatabase
 
 
@@ -150,3 +151,21 @@ async def test_a_role_cannot_read_a_siblings_schema(
                 await connection.execute(statement)
             if "vault" not in statement:
                 assert refused.type is asyncpg.InsufficientPrivilegeError
+
+
+@pytest.mark.parametrize("opened", [Database.connection, Database.transaction])
+async def test_a_connection_whose_server_said_its_last_word_is_unavailable_and_not_used_again(
+    database: Database, opened: Callable[[Database], AbstractAsyncContextManager[Connection]]
+) -> None:
+    lost: list[int] = []
+
+    async def use() -> None:
+        async with opened(database) as connection:
+            lost.append(await connection.fetchval("SELECT pg_backend_pid()"))
+            # What the driver raises between the server's FATAL and the end of the connection.
+            raise asyncpg.InternalClientError("cannot switch to state 11; protocol is in failed state")
+
+    with pytest.raises(DatabaseUnavailable):
+        await use()
+    async with database.connection() as connection:
+        assert await connection.fetchval("SELECT pg_backend_pid()") not in lost
