@@ -3,7 +3,7 @@
 import typer
 
 from cairn import exits
-from cairn.commands import cases, dead_letters, elsewhere, money, preparation, processes, stack
+from cairn.commands import ach, cases, dead_letters, elsewhere, money, preparation, processes, stack
 from cairn.commands import contracts as contracts_commands
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ processes.register(app)
 preparation.register(app)
 cases.register(app)
 money.register(app)
+ach.register(app)
 dead_letters.register(app)
 contracts_commands.register(app)
 elsewhere.register(app)
