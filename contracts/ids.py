@@ -16,6 +16,8 @@ from pydantic_core import CoreSchema, core_schema
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _BODY_CHARS = 26
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
+_SHIFTS = range(5 * (_BODY_CHARS - 2), -1, -10)
 
 
 def uuid7() -> uuid.UUID:
@@ -28,7 +30,7 @@ def uuid7() -> uuid.UUID:
 
 
 def _encode(value: int) -> str:
-    return "".join(_ALPHABET[value >> shift & 31] for shift in range(5 * (_BODY_CHARS - 1), -1, -5))
+    return "".join([_PAIRS[value >> shift & 1023] for shift in _SHIFTS])
 
 
 class Id(str):

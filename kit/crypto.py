@@ -35,11 +35,22 @@ def encrypt(key: bytes, plaintext: bytes, *, context: str, version: int = 1) -> 
 
     The nonce is random: one key may encrypt 2^32 values (NIST SP 800-38D §8.3).
     """
-    if not 1 <= version <= VERSION_MAX:
-        raise ValueError(f"key version {version} is not in 1..{VERSION_MAX}")
-    nonce = os.urandom(_NONCE_BYTES)
-    head = bytes([version])
-    return head + nonce + AESGCM(_checked(key)).encrypt(nonce, plaintext, head + context.encode())
+    return Sealer(key, version=version).encrypt(plaintext, context=context)
+
+
+class Sealer:
+    """Encrypts several values under one key, which is made ready once."""
+
+    def __init__(self, key: bytes, *, version: int = 1) -> None:
+        if not 1 <= version <= VERSION_MAX:
+            raise ValueError(f"key version {version} is not in 1..{VERSION_MAX}")
+        self._head = bytes([version])
+        self._cipher = AESGCM(_checked(key))
+
+    def encrypt(self, plaintext: bytes, *, context: str) -> bytes:
+        """As `encrypt` does."""
+        nonce = os.urandom(_NONCE_BYTES)
+        return self._head + nonce + self._cipher.encrypt(nonce, plaintext, self._head + context.encode())
 
 
 def decrypt(keys: Mapping[int, bytes], ciphertext: bytes, *, context: str) -> bytes:

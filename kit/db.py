@@ -120,7 +120,8 @@ class Database:
 
     async def _acquire(self) -> "PoolConnectionProxy[asyncpg.Record]":
         try:
-            return await self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
+            # A connection that lies ready needs no timer.
+            return await self._pool.acquire(timeout=None if self._pool.get_idle_size() else ACQUIRE_TIMEOUT_S)
         except OSError as error:
             raise DatabaseUnavailable(what=type(error).__name__) from error
 

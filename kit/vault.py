@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from contracts.errors import NotFound, Refused
-from kit.crypto import decrypt, encrypt, from_text, keyed_digest, new_key, to_text
+from kit.crypto import Sealer, decrypt, encrypt, from_text, keyed_digest, new_key, to_text
 from kit.db import Connection
 from kit.telemetry import current_trace
 
@@ -95,19 +95,20 @@ class Vault:
     def draft(self, person_id: str, *, values: Mapping[str, str], seal: Mapping[str, bytes]) -> Draft:
         """A new key with `values` and `seal` under it, as `vault.admit` takes them: for a person not there yet."""
         key = new_key()
+        sealer = Sealer(key)
         wrapped = encrypt(
             self._keks[self._kek_version], key, context=_key_context(person_id), version=self._kek_version
         )
-        stored = [_sealed(key, value.encode(), _value_context(name, person_id)) for name, value in values.items()]
+        stored = [_sealed(sealer, value.encode(), _value_context(name, person_id)) for name, value in values.items()]
         return Draft(
             values=(person_id, wrapped, self._kek_version, list(values), stored),
-            sealed={label: _sealed(key, value, f"{label}|{person_id}") for label, value in seal.items()},
+            sealed={label: _sealed(sealer, value, f"{label}|{person_id}") for label, value in seal.items()},
         )
 
     async def seal(self, tx: Connection, person_id: str, value: bytes, *, purpose_label: str) -> str:
         """`value` under the person's key, to travel: only the same label opens it. Taking the key is audited."""
         key = await self._key(tx, person_id, purpose=f"seal:{purpose_label}")
-        return _sealed(key, value, f"{purpose_label}|{person_id}")
+        return _sealed(Sealer(key), value, f"{purpose_label}|{person_id}")
 
     async def open(
         self, tx: Connection, person_id: str, sealed: str, *, label: str, purpose: str, request_id: str
@@ -121,7 +122,8 @@ class Vault:
         if not values:
             return
         key = await self._key(tx, person_id, purpose="put", names=list(values))
-        stored = [_sealed(key, value.encode(), _value_context(name, person_id)) for name, value in values.items()]
+        sealer = Sealer(key)
+        stored = [_sealed(sealer, value.encode(), _value_context(name, person_id)) for name, value in values.items()]
         if not await tx.fetchval(_PUT, person_id, list(values), stored):
             raise PersonForgotten
 
@@ -186,7 +188,7 @@ def _value_context(name: str, person_id: str) -> str:
     return f"personal_value|{name}|{person_id}"
 
 
-def _sealed(key: bytes, value: bytes, context: str) -> str:
+def _sealed(sealer: Sealer, value: bytes, context: str) -> str:
     if len(value) > VALUE_BYTES_MAX:
         raise ValueTooLarge(bytes=len(value), bytes_max=VALUE_BYTES_MAX)
-    return to_text(encrypt(key, value, context=context))
+    return to_text(sealer.encrypt(value, context=context))
