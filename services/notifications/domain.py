@@ -31,7 +31,7 @@ ATTEMPTS_MAX = len(WAITS_BETWEEN_ATTEMPTS) + 1
 JITTER_SHARE = 0.1
 """Each wait is stretched by up to this share, so that what failed together does not come back together."""
 
-LEASE = timedelta(seconds=60)
+LEASE = timedelta(seconds=30)
 """How long an attempt owns its delivery: well past the longest attempt, so that only a dead process loses it."""
 FAILURES_BEFORE_SLOW_LANE = 3
 SLOW_DOWN_STATUSES = frozenset({429, 502, 503, 504})
