@@ -10,8 +10,8 @@ SERVICES = ("applications", "eligibility", "payments", "notifications")
 ROOMS = {"domain", "store", "usecases", "gateways", "api", "pages", "subscribers", "activities", "settings", "main"}
 LINES_MAX = 450
 FUNCTION_LINES_MAX = 70
-KIT_LINES_MAX = 4300
-KIT_MODULES_MAX = 25
+KIT_LINES_MAX = 4800
+KIT_MODULES_MAX = 28
 CHASSIS = {"migrate", "webhooks"}
 """What the chassis holds although one part uses it so far: schema and signature rules are nobody's own."""
 REFUSED_NAMES = {"utils", "util", "common", "core", "shared", "helpers", "helper", "manager", "misc", "base_utils"}
