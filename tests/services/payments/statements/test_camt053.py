@@ -98,9 +98,7 @@ def test_a_faulty_statement_costs_no_other():
     assert file.lines[0].record == 5
 
 
-BOMB = (
-    b"""<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><Document>&b;</Document>"""
-)
+BOMB = b"""<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaa"><!ENTITY b "&a;&a;">]><Document>&b;</Document>"""
 
 
 @pytest.mark.parametrize(
