@@ -35,6 +35,8 @@ class Report:
     title: str
     how: str
     figures: list[Figure] = field(default_factory=list[Figure])
+    load_before: float = field(default_factory=lambda: os.getloadavg()[0])
+    """What else the machine was doing: its load average of the last minute, before anything was started."""
 
     def add(self, what: str, value: str, goal: str = "") -> None:
         self.figures.append(Figure(what, value, goal))
@@ -53,11 +55,7 @@ class Report:
 
     def write(self, page: Path = PAGE) -> None:
         """Replace this benchmark's section of the page; the others stay as they were measured."""
-        text = (
-            page.read_text()
-            if page.exists()
-            else "# Benchmarks\n\nWritten by `cairn bench`; each section by its own run.\n"
-        )
+        text = page.read_text() if page.exists() else HEAD
         section = self._section()
         pattern = re.compile(rf"^## `cairn bench {self.name}`.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
         text = pattern.sub(lambda _: section, text) if pattern.search(text) else f"{text.rstrip()}\n\n{section}"
@@ -65,9 +63,9 @@ class Report:
 
     def _section(self) -> str:
         rows = "\n".join(f"| {f.what} | {f.value} | {f.goal} |" for f in self.figures)
-        when = f"{datetime.now(UTC):%Y-%m-%d}"
+        where = f"{machine()}, {datetime.now(UTC):%Y-%m-%d}; load average before it began: {self.load_before:.1f}."
         head = "| figure | value | goal |\n|---|---:|---|"
-        return f"## `cairn bench {self.name}`: {self.title}\n\n{self.how}\n\n{head}\n{rows}\n\n{machine()}, {when}.\n\n"
+        return f"## `cairn bench {self.name}`: {self.title}\n\n{self.how}\n\n{head}\n{rows}\n\n{where}\n\n"
 
 
 def machine() -> str:
