@@ -51,10 +51,10 @@ def test_the_metadata_are_still_kept_after_a_connection_was_lost(topics: str) ->
         try:
             network = client._client
             connection, connect = await network._get_conn(1), network._get_conn
-            await _lose(connection)
 
             async def once_the_lost_one(*_: Any, **__: Any) -> Any:
                 network._get_conn = connect
+                await _lose(connection)
                 return connection
 
             network._get_conn = once_the_lost_one
