@@ -12,6 +12,11 @@ from aiokafka.protocol.metadata import MetadataRequest
 from kit.connections import survive_broken_connections
 
 
+@pytest.fixture(autouse=True)
+def repaired() -> None:
+    survive_broken_connections()
+
+
 async def _started(bootstrap: str) -> Any:
     client: Any = AIOKafkaConsumer(bootstrap_servers=bootstrap)
     await client.start()
