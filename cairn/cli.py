@@ -3,7 +3,7 @@
 import typer
 
 from cairn import exits
-from cairn.commands import ach, cases, dead_letters, elsewhere, money, preparation, processes, stack
+from cairn.commands import ach, cases, dead_letters, elsewhere, money, preparation, processes, reconcile, stack
 from cairn.commands import contracts as contracts_commands
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ preparation.register(app)
 cases.register(app)
 money.register(app)
 ach.register(app)
+reconcile.register(app)
 dead_letters.register(app)
 contracts_commands.register(app)
 elsewhere.register(app)

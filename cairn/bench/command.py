@@ -42,6 +42,18 @@ def relay(count: CountOption = 50_000, write: WriteFlag = True, as_json: JsonFla
     _run(measure(count), write=write, as_json=as_json)
 
 
+@bench.command()
+def reconcile(
+    lines: Annotated[int, typer.Option(min=1000, max=200_000, help="Lines of the statement.")] = 10_000,
+    write: WriteFlag = True,
+    as_json: JsonFlag = False,
+) -> None:
+    """A bank statement with fifty planted faults, read and reconciled, beside a nested loop."""
+    from cairn.bench.reconcile import measure
+
+    _run(measure(lines), write=write, as_json=as_json)
+
+
 @bench.command(name="all")
 def everything(write: WriteFlag = True, as_json: JsonFlag = False) -> None:
     """Every benchmark, one after the other."""
