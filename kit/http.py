@@ -4,7 +4,7 @@ import asyncio
 import re
 import socket
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
@@ -23,7 +23,6 @@ from kit.access import Access, Kind, Principal, Unauthenticated
 from kit.idempotency import KEY_FORM, Answer, Once, once_of
 from kit.problems import MEDIA_TYPE, body_of, describe_problems, handle_problems, plain_problem, status_of
 from kit.rates import RateLimit, Rates
-from kit.shortcut import Shortcut, shortcuts_of
 from kit.telemetry import continue_trace, current_trace, logger, redact, span
 
 BODY_BYTES_MAX = 64 * 1024
@@ -96,13 +95,7 @@ def create_app(
     for router in routers:
         app.include_router(router)
     handle_problems(app)
-    app.add_middleware(
-        _Chassis,
-        body_bytes_max=body_bytes_max,
-        content_types=frozenset(content_types),
-        https=https,
-        shortcuts={path: one for router in routers for path, one in shortcuts_of(router).items()},
-    )
+    app.add_middleware(_Chassis, body_bytes_max=body_bytes_max, content_types=frozenset(content_types), https=https)
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -141,26 +134,15 @@ def require(
     access: Access, kind: Kind | Collection[Kind], scope: str
 ) -> Callable[[Request, HTTPAuthorizationCredentials | None], Awaitable[Principal]]:
     """A dependency that lets callers of this kind with this scope in, within their rate: `Depends(require(…))`."""
-    let_in = porter(access, kind, scope)
+    kinds = frozenset((kind,) if isinstance(kind, str) else kind)
 
     async def caller(
         request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
     ) -> Principal:
-        return await let_in(request, f"{credentials.scheme} {credentials.credentials}" if credentials else None)
-
-    return caller
-
-
-def porter(
-    access: Access, kind: Kind | Collection[Kind], scope: str
-) -> Callable[[Request, str | None], Awaitable[Principal]]:
-    """What `require` does, by the `Authorization` header."""
-    kinds = frozenset((kind,) if isinstance(kind, str) else kind)
-
-    async def let_in(request: Request, authorization: str | None) -> Principal:
         rates: Rates = request.app.state.rates
         try:
-            found = await access.principal_for(authorization)
+            key = f"{credentials.scheme} {credentials.credentials}" if credentials else None
+            found = await access.principal_for(key)
         except Unauthenticated:
             rates.take(f"address/{request.client.host if request.client else ''}")
             raise
@@ -170,7 +152,7 @@ def porter(
             raise ScopeMissing(scope=scope)
         return found
 
-    return let_in
+    return caller
 
 
 def once_from(
@@ -259,17 +241,8 @@ class _Refusal(Exception):
 class _Chassis:
     """Around every request: id and trace, the body within its limits, security headers, one log line, no stray 500."""
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        body_bytes_max: int,
-        content_types: frozenset[str],
-        https: bool,
-        shortcuts: Mapping[str, Shortcut],
-    ) -> None:
+    def __init__(self, app: ASGIApp, *, body_bytes_max: int, content_types: frozenset[str], https: bool) -> None:
         self._app = app
-        self._shortcuts = shortcuts
         self._body_bytes_max = body_bytes_max
         self._content_types = content_types
         headers = _SECURITY_HEADERS | ({"Strict-Transport-Security": _HSTS} if https else {})
@@ -296,7 +269,7 @@ class _Chassis:
         ):
             try:
                 body = await self._body(scope, headers, receive)
-                await self._answer(scope, body, receive, send_on)
+                await self._app(scope, _replay(body, receive), send_on)
             except _Refusal as refusal:
                 await plain_problem(refusal.status, request_id=request_id)(scope, receive, send_on)
             except Exception:
@@ -309,11 +282,6 @@ class _Chassis:
                 current.update_name(f"{method} {_route(scope)}")
                 current.set_attribute("http.response.status_code", sent[0])
                 self._record(scope, sent[0], seconds)
-
-    async def _answer(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
-        shortcut = self._shortcuts.get(scope["path"]) if scope["method"] == "POST" else None
-        response = await shortcut.answer(Request(scope, receive), body) if shortcut else None
-        await (response or self._app)(scope, _replay(body, receive), send)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route, state = _route(scope), scope["state"]

@@ -112,13 +112,6 @@ def handle_problems(app: FastAPI) -> None:
     app.add_exception_handler(asyncpg.DataError, _of_data_error)
 
 
-async def problem_of(request: Request, error: Exception) -> Response | None:
-    """What the application would answer to `error`; `None` for a fault."""
-    if isinstance(error, CairnError):
-        return await _of_cairn_error(request, error)
-    return await _of_data_error(request, error) if isinstance(error, asyncpg.DataError) else None
-
-
 async def _of_cairn_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, CairnError)
     status = status_of(error)

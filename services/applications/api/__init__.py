@@ -2,7 +2,6 @@
 
 from fastapi import APIRouter
 
-from kit.shortcut import shorten
 from services.applications.api import college, partner, public, staff
 from services.applications.api.doors import ApplicationsDoors
 
@@ -14,4 +13,4 @@ def router(doors: ApplicationsDoors) -> APIRouter:
     routes = APIRouter()
     for part in (partner, college, staff, public):
         routes.include_router(part.router(doors))
-    return shorten(routes, partner.submission(doors))
+    return routes

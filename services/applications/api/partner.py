@@ -6,10 +6,9 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 
 from contracts.ids import ApplicationId
 from kit.access import Principal
-from kit.http import once_from, porter, require, respond
-from kit.idempotency import Answer, Once
+from kit.http import once_from, require, respond
+from kit.idempotency import Once
 from kit.paging import CursorParameter, IfMatch, LimitParameter
-from kit.shortcut import Shortcut
 from services.applications import views
 from services.applications.api.doors import ApplicationsDoors, StageParameter
 from services.applications.commands import SendDocument, SubmitApplication, Withdraw
@@ -22,18 +21,6 @@ def router(doors: ApplicationsDoors) -> APIRouter:
     routes.include_router(_reading(doors))
     routes.include_router(_writing(doors))
     return routes
-
-
-def submission(doors: ApplicationsDoors) -> Shortcut:
-    """The door of `submit_application`."""
-
-    async def submit(command: SubmitApplication, partner: Principal, once: Once) -> Answer:
-        return await applying.submit_application(
-            command, doors.call(partner, once), db=doors.db, vault=doors.vault, public_url=doors.public_url
-        )
-
-    let_in = porter(doors.access, "partner", "applications:write")
-    return Shortcut("/v1/applications", SubmitApplication, let_in, submit, respond)
 
 
 def _reading(doors: ApplicationsDoors) -> APIRouter:
@@ -94,7 +81,6 @@ def _writing(doors: ApplicationsDoors) -> APIRouter:
     routes = APIRouter(prefix="/applications")
     writer = require(doors.access, "partner", "applications:write")
     once_only = once_from(writer)
-    submit = submission(doors).act
 
     @routes.post("", status_code=201, response_model=views.ApplicationAccepted)
     async def submit_application(
@@ -103,7 +89,12 @@ def _writing(doors: ApplicationsDoors) -> APIRouter:
         once: Annotated[Once, Depends(once_only)],
     ) -> Response:
         """Ask for funding of one credential for one person. The case begins at once."""
-        return respond(await submit(command, partner, once))
+        call = doors.call(partner, once)
+        return respond(
+            await applying.submit_application(
+                command, call, db=doors.db, vault=doors.vault, public_url=doors.public_url
+            )
+        )
 
     @routes.post("/{application_id}/documents", status_code=201, response_model=views.DocumentTaken)
     async def send_document(

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import asyncpg
-
 from contracts.ids import PersonId
 from kit.db import Connection, shifted
 from kit.idempotency import CLAIM, KEEP, Answer, Once, twin_awaited
@@ -27,39 +25,6 @@ WITH claimed AS ({CLAIM}
 ), listed AS ({shifted(FIND_LISTING, 10)}
 )
 SELECT listed.*, EXISTS (SELECT FROM claimed) AS claimed, (SELECT bool_and(done) FROM vaulted) AS is_new FROM listed
-"""
-
-# The whole of it for a person nobody knows yet, the answer included. Whatever is in the way (the listing, a person who
-# is there) ends in a division by zero, which takes everything back: then the steps above and below say what it was.
-SUBMIT_NEWCOMER = f"""
-WITH acting AS (SELECT set_config('cairn.partner_id', $7, true) AS partner_id
-), claimed AS (
-    INSERT INTO idempotency (principal, key_digest, fingerprint, status, body, created_at)
-    VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING true
-), listed AS ({shifted(FIND_LISTING, 7)}
-), admitted AS (
-    INSERT INTO person (person_id, ssn_mac, admitted_at) SELECT $13::text, $14::bytea, $6::timestamptz
-    FROM claimed, listed WHERE program AND round AND provider AND credential AND ($12::text IS NULL OR course_run_fits)
-    ON CONFLICT (ssn_mac) DO NOTHING
-    RETURNING person_id
-), vaulted AS (
-    SELECT vault.admit(person_id, $15, $16, $17, $18) AS done FROM admitted
-), opened AS (
-    INSERT INTO application (
-        application_id, person_id, partner_id, program_id, round_id, provider_id, credential_id, course_run_id,
-        county, language, publish_name, submitted_at
-    )
-    SELECT $19, person_id, partner_id, $8, $9, $10, $11, $12, $20, $21, $22::boolean, $6::timestamptz
-    FROM admitted, acting
-    RETURNING application_id, partner_id
-), begun AS (
-    INSERT INTO case_view (
-        application_id, partner_id, program_id, round_id, provider_id, credential_id, submitted_at, stage
-    )
-    SELECT application_id, partner_id, $8, $9, $10, $11, $6, 'eligibility' FROM opened
-), {shifted(APPEND_ONE.strip(), 22).replace("whatever", "opened")}
-SELECT EXISTS (SELECT FROM claimed) AND 1 / coalesce((SELECT bool_and(done)::int FROM vaulted), 0) = 1
-WHERE EXISTS (SELECT FROM claimed)
 """
 
 _FIND_PERSON = "SELECT person_id FROM person WHERE ssn_mac = $1"
@@ -92,34 +57,6 @@ class Admission:
     listing: Listing
     person_id: PersonId
     is_new: bool
-
-
-async def submit_newcomer(
-    connection: Connection,
-    once: Once,
-    application: Application,
-    *,
-    person: DraftPerson,
-    ssn_mac: bytes,
-    fact: DraftFact,
-    answer: Answer,
-) -> bool | None:
-    """Accept the application of somebody not known yet: one statement, its own transaction.
-
-    False where the key was claimed before; None, and nothing done, where it takes `admit` and `conclude`.
-    """
-    a = application
-    try:
-        with twin_awaited():
-            done = await connection.fetchval(
-                SUBMIT_NEWCOMER, *once.claim, answer.status, answer.body, a.submitted_at, a.partner_id,
-                a.program_id, a.round_id, a.provider_id, a.credential_id, a.course_run_id,
-                a.person_id, ssn_mac, *person.values[1:],
-                a.application_id, a.county, a.language, a.publish_name, *fact.values,
-            )  # fmt: skip
-    except asyncpg.DivisionByZeroError:
-        return None
-    return bool(done)
 
 
 async def admit(

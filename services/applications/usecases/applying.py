@@ -72,13 +72,6 @@ async def submit_application(
             raise ApplicationAlreadyOpen(earlier=f": {earlier}" if earlier else "")
         return answer
 
-    fact = draft(_submitted(drafted, newcomer.sealed), now=now)
-    async with db.connection() as connection:
-        accepted = await submission.submit_newcomer(
-            connection, call.once, drafted, person=newcomer, ssn_mac=ssn_mac, fact=fact, answer=answer
-        )
-    if accepted:
-        return answer
     return await attempt_once(call, attempt, db=db, local=as_partner(call.caller_id))
 
 
