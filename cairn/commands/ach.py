@@ -188,9 +188,9 @@ def _summary(writer: "FileWriter") -> str:
 
     sums = writer.sums
     return (
-        f"{sums.entries} entries with {sums.records - sums.entries} addenda in {writer.batches} batches,"
+        f"Entries {sums.entries}, addenda {sums.records - sums.entries}, batches {writer.batches},"
         f" credits {dollars(sums.credit_cents)}, debits {dollars(sums.debit_cents)}, entry hash {sums.entry_hash:010d},"
-        f" {writer.blocks} blocks,"
+        f" blocks {writer.blocks},"
     )
 
 
@@ -267,8 +267,8 @@ def _report(verdict: "Verdict", kinds: dict[str, int], shown: list[dict[str, Any
         lines += [f"  {fault}" for fault in others[:FAULTS_SHOWN]]
         if (hidden := verdict.fault_count - 1 - len(others[:FAULTS_SHOWN])) > 0:
             lines.append(f"  and {hidden} more; --json shows up to a thousand.")
-    counted = ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count)
-    lines.append(f"{sums.entries} entries in {verdict.batches} batches: {counted or 'none'}.")
+    counted = ", ".join(f"{kind} {count}" for kind, count in kinds.items() if count)
+    lines.append(f"Entries {sums.entries}, batches {verdict.batches}: {counted or 'none'}.")
     totals = f"Credits {dollars(sums.credit_cents)}, debits {dollars(sums.debit_cents)}"
     lines.append(f"{totals}, entry hash {sums.entry_hash:010d}, {verdict.records} records.")
     if shown:

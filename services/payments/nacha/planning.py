@@ -15,8 +15,7 @@ from services.payments.nacha.transactions import LIVE, PRENOTE, REVERSAL, REVERS
 from services.payments.nacha.writer import Batches
 
 BATCH_RECORDS_MAX = 999_999
-BATCH_CENTS_MAX = 999_999_999_999
-"""What the six and twelve digits of a batch control can say."""
+"""What the six digits of a batch control can say; the file's own totals bound the money."""
 
 
 class PlanRefused(ValueError):
@@ -60,14 +59,14 @@ class FilePlan:
             yield self._batch(number, is_reversal=is_reversal), (entry for _, _, entry in entries)
 
     def _numbered(self, payments: Iterable[Payment]) -> Iterator[tuple[int, bool, Entry]]:
-        number, records, cents, was_reversal = 1, 0, 0, None
+        number, records, was_reversal = 1, 0, None
         for position, payment in enumerate(payments, 1):
             entry, is_reversal = self.entry(payment, position), payment.kind == "reversal"
             size = 1 + len(entry.addenda)
-            full = records + size > BATCH_RECORDS_MAX or cents + entry.amount_cents > BATCH_CENTS_MAX
+            full = records + size > BATCH_RECORDS_MAX
             if was_reversal is not None and (full or is_reversal is not was_reversal):
-                number, records, cents = number + 1, 0, 0
-            records, cents, was_reversal = records + size, cents + entry.amount_cents, is_reversal
+                number, records = number + 1, 0
+            records, was_reversal = records + size, is_reversal
             yield number, is_reversal, entry
 
     def _batch(self, number: int, *, is_reversal: bool) -> BatchHeader:

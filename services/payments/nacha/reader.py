@@ -242,6 +242,9 @@ class FileReader:
     def _spoil(self) -> None:
         """A record that cannot be read is missing from sums that therefore are not compared."""
         self._file.spoiled = True
+        self._file.header_seen = True
+        if self._entry is not None:
+            self._entry.taken += 1
         if self._batch is not None:
             self._batch.spoiled = True
             self._batch.records += 1

@@ -94,28 +94,13 @@ class FileWriter:
             yield self._line(FILLER)
 
     def _batch(self, header: BatchHeader, entries: Iterable[Entry]) -> Iterator[bytes]:
-        place = f"batch {header.number}"
+        place, record = f"batch {header.number}", _batch_record(header)
         _refuse(place, header_findings(header))
         if header.number <= self._batch_number:
             raise NotWritten(place, "Batch Number", f"comes after {self._batch_number} and is not greater")
         self._batch_number = header.number
         self.batches += 1
-        yield self._line(
-            BATCH_HEADER.write(
-                str(int(header.service_class)),
-                header.company_name,
-                header.discretionary,
-                header.company_id,
-                header.entry_class,
-                header.description,
-                header.descriptive_date,
-                header.effective,
-                header.settlement_day,
-                header.originator_status,
-                header.odfi,
-                header.number,
-            )
-        )
+        yield self._line(record)
         sums, last_trace = Sums(), ""
         for entry in entries:
             trace = self._trace(header, entry)
@@ -123,8 +108,9 @@ class FileWriter:
             if trace <= last_trace:
                 raise NotWritten(place, "Trace Number", f"comes after {last_trace} and is not greater")
             last_trace = trace
+            record = _entry_record(header, entry, trace)
             _refuse(place, entry_findings(header, entry))
-            yield self._line(_entry_record(header, entry, trace))
+            yield self._line(record)
             for number, addendum in enumerate(entry.addenda, 1):
                 _refuse(place, addendum_findings(addendum))
                 yield self._line(_addenda_record(addendum, number, trace))
@@ -166,6 +152,23 @@ class FileWriter:
 def file_bytes(header: FileHeader, batches: Batches, *, line_end: str = "\n") -> bytes:
     """A whole file at once: for files that fit in memory."""
     return b"".join(FileWriter(header, line_end=line_end).write(batches))
+
+
+def _batch_record(header: BatchHeader) -> str:
+    return BATCH_HEADER.write(
+        str(int(header.service_class)),
+        header.company_name,
+        header.discretionary,
+        header.company_id,
+        header.entry_class,
+        header.description,
+        header.descriptive_date,
+        header.effective,
+        header.settlement_day,
+        header.originator_status,
+        header.odfi,
+        header.number,
+    )
 
 
 def _entry_record(header: BatchHeader, entry: Entry, trace: str) -> str:
