@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import date
 
-from services.payments.statements.bai2_records import FieldFaulty, Fields, Record, records_of
+from services.payments.statements.bai2_records import RECORDS_MAX, FieldFaulty, Fields, Record, records_of
 from services.payments.statements.lines import (
     FAULTS_MAX,
     FILE_BYTES_MAX,
@@ -79,12 +79,17 @@ class _Group:
 def read_bai2(content: bytes) -> StatementFile:
     """Read everything that can be proven; faults name record, field and reason."""
     if len(content) > FILE_BYTES_MAX:
-        fault = StatementFault(0, "file", "too_large", f"more than {FILE_BYTES_MAX} bytes")
-        return StatementFile("bai2", (), (fault,), 0)
+        return _refused(f"more than {FILE_BYTES_MAX} bytes")
+    if content.count(b"\n") > RECORDS_MAX:
+        return _refused(f"more than {RECORDS_MAX} records")
     reading = _Reading()
     for record in records_of(content):
         reading.take(record)
     return reading.finish()
+
+
+def _refused(explanation: str) -> StatementFile:
+    return StatementFile("bai2", (), (StatementFault(0, "file", "too_large", explanation),), 0)
 
 
 class _Reading:

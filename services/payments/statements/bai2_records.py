@@ -8,7 +8,8 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime
 
-AMOUNT_DIGITS_MAX = 18
+RECORDS_MAX = 1_000_000
+CONTINUATIONS_MAX = 500
 DISTRIBUTIONS_MAX = 31
 _CODES = frozenset({"01", "02", "03", "16", "49", "88", "98", "99"})
 _UNSIGNED = re.compile(r"^\+?\d{1,18}$")
@@ -49,8 +50,8 @@ def records_of(content: bytes) -> list[Record]:
             continue
         code = text[:2] if text[:2] in _CODES and text[2:3] in {"", ",", "/"} else ""
         body = text[3:].removesuffix("/") if text[2:3] == "," else ""
-        if code == "88" and found and found[-1].code:
-            last = found[-1]
+        last = found[-1] if found else None
+        if code == "88" and last and last.code and last.physical <= CONTINUATIONS_MAX:
             longest = max(last.longest, len(text))
             found[-1] = Record(last.number, last.code, (*last.bodies, body), longest)
         else:

@@ -7,7 +7,7 @@ first look would not see a document type in another encoding.
 import re
 from xml.etree import ElementTree as ET
 
-ELEMENTS_MAX = 4_000_000
+ELEMENTS_MAX = 1_500_000
 DEPTH_MAX = 40
 _ENCODING = re.compile(rb"""^<\?xml[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
 

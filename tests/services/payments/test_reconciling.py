@@ -198,6 +198,33 @@ def test_an_other_debit_of_the_amount_of_an_open_payment_is_not_waved_through():
     assert reasons(books.run()) == ["candidates_found"]
 
 
+def test_a_return_with_its_reason_speaks_of_the_payment_also_when_a_second_debit_is_open():
+    books = Books()
+    name = books.pay(1, 1000)
+    books.add(-1000, reference=name)
+    books.add(1000, reference=name, return_code="R02")
+    result = books.run()
+    assert sorted(reasons(result)) == ["duplicate_debit", "returns", "settles"]
+    assert endings(result) == {"dsb_1": "returned"}
+
+
+def test_a_batch_with_an_entry_the_ledger_lacks_is_paid_once():
+    books = Books()
+    for number in range(2):
+        books.pay(number, 1000, line=False)
+    del books.items[0]
+    for _ in range(2):
+        books.add(-2000, company_id=COMPANY)
+    assert sorted(reasons(books.run())) == ["duplicate_batch_debit", "settles_batch"]
+
+
+def test_a_payment_that_was_paid_is_no_candidate_for_another_debit():
+    books = Books()
+    books.pay(1, 1250)
+    books.add(-1250)
+    assert sorted(reasons(books.run())) == ["settles", "unknown_payment"]
+
+
 Plant = Callable[[Books, int], None]
 
 

@@ -199,6 +199,10 @@ def test_anything_at_all_is_answered_with_faults(content):
 
 def test_bounds():
     assert read_bai2(b"0" * (FILE_BYTES_MAX + 1)).faults[0].reason == "too_large"
+    assert read_bai2(b"16\n" * 1_000_001).faults[0].reason == "too_large"
+    assert "nothing_to_continue" in {fault.reason for fault in read_bai2(SAMPLE + b"88,x/\n" * 1500).faults} | {
+        fault.reason for fault in read_bai2(SAMPLE.replace(b"49,10000,5/", b"88,x/\n" * 1500 + b"49,10000,5/")).faults
+    }
     many = read_bai2(b"16,x/\n" * 5000)
     assert len(many.faults) == 1000
 

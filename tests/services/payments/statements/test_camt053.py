@@ -119,6 +119,12 @@ def test_nothing_that_expands_refers_elsewhere_or_grows_is_read(content):
     assert file.faults[0].reason in {"document_type", "encoding", "too_large"}
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+def test_only_utf_8_is_read(encoding):
+    content = TWO.decode().replace('encoding="UTF-8"', "").encode(encoding)
+    assert read_camt053(content).faults[0].reason == "encoding"
+
+
 entries = st.lists(st.tuples(st.integers(0, 10**11), st.booleans()), max_size=8)
 
 
