@@ -54,6 +54,14 @@ def reconcile(
     _run(measure(lines), write=write, as_json=as_json)
 
 
+@bench.command()
+def ach(count: CountOption = 100_000, write: WriteFlag = True, as_json: JsonFlag = False) -> None:
+    """ACH entries a second written and read, and the memory of it, beside the records copied unchecked."""
+    from cairn.bench.ach import measure
+
+    _run(measure(count), write=write, as_json=as_json)
+
+
 @bench.command(name="all")
 def everything(write: WriteFlag = True, as_json: JsonFlag = False) -> None:
     """Every benchmark, one after the other."""
