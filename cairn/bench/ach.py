@@ -26,7 +26,7 @@ async def measure(count: int) -> Report:
         "ACH files written and read",
         f"{count:,} sample entries a class, CCD+ with one addendum and CTX with an 820 of one to twelve invoices;"
         " writing includes making them up. Each step runs in a process of its own; peak memory is that process's,"
-        " interpreter included, beside a tenth of the entries. The baseline copies the records without looking at them.",
+        " interpreter included, beside a tenth of the entries. The baseline copies the records without looking.",
     )
     with tempfile.TemporaryDirectory() as folder:
         for entry_class in CLASSES:
