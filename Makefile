@@ -26,7 +26,7 @@ demo: setup ## Run the whole path on real engines, with twelve and more cases
 	@$(BIN)/cairn demo
 
 test: setup ## Run every test, on two workers
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 up: setup ## Start the local stack and stay in front of it
 	@$(BIN)/cairn up

@@ -34,11 +34,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Side by side: the tests that run whole stacks on one worker, first and one at a time; the others file by file."""
-    items.sort(key=lambda item: "journeys" not in item.path.parts)
-    for item in items:
-        whole_stack = "journeys" in item.path.parts
-        item.add_marker(pytest.mark.xdist_group("whole stacks" if whole_stack else item.path.as_posix()))
+    """Files go to two workers in this order: the one that takes longest first, then the others that run whole stacks."""
+    items.sort(key=lambda item: (item.path.name != "test_kills.py", "journeys" not in item.path.parts))
 
 
 @pytest.hookimpl(trylast=True)

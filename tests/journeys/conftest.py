@@ -19,7 +19,7 @@ HOLDERS = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def finished_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoRun]:
     """A whole run of the demo; its failures too (refused, returned, retaken) have left their marks."""
     folder: Path = tmp_path_factory.mktemp("demo")
@@ -28,12 +28,12 @@ def finished_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoRun]
         yield run
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def demo_result(finished_demo: DemoRun) -> dict[str, Any]:
     return finished_demo.result()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def api_keys(finished_demo: DemoRun) -> dict[str, str]:
     """One key of each kind for the running stack."""
     keys: dict[str, str] = {}
