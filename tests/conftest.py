@@ -34,7 +34,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files go to two workers in this order: the one that takes longest first, then the others that run whole stacks."""
+    """Files go to two workers in this order: what takes longest first, then the others that run whole stacks."""
     items.sort(key=lambda item: (item.path.name != "test_kills.py", "journeys" not in item.path.parts))
 
 
