@@ -19,4 +19,5 @@ class NotificationsSettings(ProcessSettings):
     notice_slots: Annotated[int, Field(ge=1, le=100)] = 8
     notices_default_program: str = "oh-imap"
     """Whose letters serve a program without a `notices` folder of its own."""
-    smtp_timeout_seconds: Annotated[float, Field(gt=0, le=120)] = 20.0
+    # Below the lease of a notice, or another worker would send the same letter meanwhile.
+    smtp_timeout_seconds: Annotated[float, Field(gt=0, le=25)] = 20.0
