@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from cairn.bootstrap.everything import bootstrap
-from cairn.stack.engines import engines_of, environment
+from cairn.stack.engines import engines_of, environment, settings_fields
 from cairn.stack.layout import ROOT, Home
 from cairn.stack.process import processes_of
 from cairn.stack.secrets import make_secrets
@@ -34,8 +34,7 @@ async def bench_stack(processes: Sequence[str]) -> AsyncIterator[Bench]:
     async with Supervisor(home, fresh=True) as stack:
         make_secrets(home)
         await stack.start(list(engines_of(home, stack.ports).values()))
-        fields = {name.removeprefix("CAIRN_").lower(): v for name, v in environment(home, stack.ports).items()}
-        settings = ProcessSettings.model_validate(fields)
+        settings = ProcessSettings.model_validate(settings_fields(environment(home, stack.ports)))
         await bootstrap(settings)
         await stack.start([p for p in processes_of(home, stack.ports) if p.name in processes])
         stack.ready()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cairn.bench.processor import cpu_seconds, memory_mib
 from cairn.bench.table import Report, percentile
-from cairn.stack.engines import environment
+from cairn.stack.engines import environment, settings_fields
 from cairn.stack.layout import ROOT, Home
 from cairn.stack.local import addresses, local_stack
 
@@ -63,7 +63,7 @@ async def _measure(stack: "Supervisor", home: Home, cases: int, report: Report) 
     from kit.settings import ProcessSettings
 
     variables = environment(home, stack.ports)
-    settings = ProcessSettings.model_validate({k.removeprefix("CAIRN_").lower(): v for k, v in variables.items()})
+    settings = ProcessSettings.model_validate(settings_fields(variables))
     cast = await assemble(settings)
     await _load_pack(settings)
     api = addresses(home, stack.ports)["api"]

@@ -9,7 +9,7 @@ from cairn.demo.cast import PACKS, Cast, assemble
 from cairn.demo.director import Director
 from cairn.demo.parties import outside_parties
 from cairn.demo.scenarios import Scenario
-from cairn.stack.engines import environment
+from cairn.stack.engines import environment, settings_fields
 from cairn.stack.layout import Home
 from cairn.stack.local import addresses, local_stack
 from cairn.stack.supervisor import Supervisor
@@ -29,9 +29,7 @@ async def produce(
     """Yield the result while the stack is still up. `asked` ends it early."""
     async with local_stack(home, fresh=True, on_change=on_stack) as stack:
         variables = environment(home, stack.ports)
-        settings = ProcessSettings.model_validate(
-            {name.removeprefix("CAIRN_").lower(): value for name, value in variables.items()}
-        )
+        settings = ProcessSettings.model_validate(settings_fields(variables))
         cast = await assemble(settings)
         urls = addresses(home, stack.ports)
         college, finance = _configs(home, urls["api"], cast, scenarios)

@@ -52,3 +52,8 @@ def environment(home: Home, ports: Mapping[str, int]) -> dict[str, str]:
         "CAIRN_HTTP_PORT": str(ports["api"]),
         "CAIRN_PUBLIC_URL": f"http://127.0.0.1:{ports['api']}",
     }
+
+
+def settings_fields(variables: Mapping[str, str]) -> dict[str, str]:
+    """The same settings as the fields of a settings class: `CAIRN_HTTP_PORT` → `http_port`."""
+    return {name.removeprefix("CAIRN_").lower(): value for name, value in variables.items()}

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
-from cairn.stack.engines import engines_of, environment
+from cairn.stack.engines import engines_of, environment, settings_fields
 from cairn.stack.layout import Home
 from cairn.stack.process import processes_of
 from cairn.stack.secrets import make_secrets
@@ -33,8 +33,7 @@ async def _bootstrap(variables: Mapping[str, str]) -> None:
     from cairn.bootstrap.everything import bootstrap
     from kit.settings import ProcessSettings
 
-    fields = {name.removeprefix("CAIRN_").lower(): value for name, value in variables.items()}
-    await bootstrap(ProcessSettings.model_validate(fields))
+    await bootstrap(ProcessSettings.model_validate(settings_fields(variables)))
 
 
 def addresses(home: Home, ports: Mapping[str, int]) -> dict[str, str]:

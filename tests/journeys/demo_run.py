@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import asyncpg
 
-from cairn.stack.engines import environment
+from cairn.stack.engines import environment, settings_fields
 from cairn.stack.layout import ROOT, Home
 from kit.settings import ProcessSettings
 
@@ -106,8 +106,8 @@ class DemoRun:
         """A logical dump of every schema, as text, made by PostgreSQL's own COPY."""
 
         async def dump() -> bytes:
-            fields = {name.removeprefix("CAIRN_").lower(): value for name, value in self.environment().items()}
-            connection = await asyncpg.connect(ProcessSettings.model_validate(fields).dsn("cairn_owner"))
+            settings = ProcessSettings.model_validate(settings_fields(self.environment()))
+            connection = await asyncpg.connect(settings.dsn("cairn_owner"))
             try:
                 tables = await connection.fetch(TABLES)
                 parts = []

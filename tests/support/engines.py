@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from cairn.bootstrap import postgres as database_steps
-from cairn.stack.engines import environment, kafka_of, postgres_of, temporal_of
+from cairn.stack.engines import environment, kafka_of, postgres_of, settings_fields, temporal_of
 from cairn.stack.layout import Home
 from cairn.stack.secrets import password_of
 from tests.support.engine_hosts import EngineHosts
@@ -180,7 +180,7 @@ def full_stack(
         "CAIRN_SMTP_PORT": str(_ports(mail_home)["mail"]),
         "CAIRN_EXCHANGE_DIR": str(exchange),
     }
-    fields = {name.removeprefix("CAIRN_").lower(): value for name, value in shared.items()}
+    fields = settings_fields(shared)
     asyncio.run(bootstrap(ProcessSettings.model_validate(fields)))
     return FullStack(
         environment=shared,

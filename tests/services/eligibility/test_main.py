@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from temporalio import workflow
 from temporalio.worker import Worker
 
+from cairn.stack.engines import settings_fields
 from contracts.envelope import Envelope, schema_uri, source_of
 from contracts.events.applications import ApplicationSubmitted
 from contracts.events.eligibility import ApplicationDetermined, ProgramPublished
@@ -28,6 +29,7 @@ from services.eligibility.packs import PackFaulty
 from services.eligibility.settings import EligibilitySettings
 from tests.services.eligibility.cases import PROGRAMS, pack
 from tests.support.engines import FullStack
+from tests.support.lifetimes import alive
 
 PATIENCE = 60.0
 
@@ -49,24 +51,14 @@ class AskEligibility:
 
 @pytest.fixture
 def settings(full_stack: FullStack) -> EligibilitySettings:
-    fields = {name.removeprefix("CAIRN_").lower(): value for name, value in full_stack.environment.items()}
+    fields = settings_fields(full_stack.environment)
     return EligibilitySettings.model_validate(fields)
 
 
 @pytest.fixture
 async def process(settings: EligibilitySettings) -> AsyncIterator[Lifetime]:
-    life = Lifetime()
-    await start(life, settings)
-    async with asyncio.timeout(PATIENCE):
-        for check in life.checks.values():
-            while True:
-                try:
-                    await check()
-                    break
-                except Exception:
-                    await asyncio.sleep(0.05)
-    yield life
-    await life.stop()
+    async with alive(start, settings) as life:
+        yield life
 
 
 async def _submitted(settings: EligibilitySettings, owner_dsn: str) -> ApplicationSubmitted:

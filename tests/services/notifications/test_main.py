@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from cairn.stack.engines import settings_fields
 from contracts.envelope import Envelope, Fact, schema_uri, source_of
 from contracts.events.notifications import NoticeSent, WebhookDelivered
 from contracts.ids import NoticeId, PersonId, WebhookMessageId, uuid7
@@ -25,6 +26,7 @@ from services.notifications.settings import NotificationsSettings
 from tests.services.notifications.receiver import receiving
 from tests.services.notifications.sample import Case, program
 from tests.support.engines import FullStack
+from tests.support.lifetimes import alive
 
 PATIENCE = 60.0
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -32,24 +34,14 @@ TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 @pytest.fixture
 def settings(full_stack: FullStack) -> NotificationsSettings:
-    fields = {name.removeprefix("CAIRN_").lower(): value for name, value in full_stack.environment.items()}
+    fields = settings_fields(full_stack.environment)
     return NotificationsSettings.model_validate({**fields, "allow_loopback_webhooks": True})
 
 
 @pytest.fixture
 async def process(settings: NotificationsSettings) -> AsyncIterator[Lifetime]:
-    life = Lifetime()
-    await start(life, settings)
-    async with asyncio.timeout(PATIENCE):
-        for check in life.checks.values():
-            while True:
-                try:
-                    await check()
-                    break
-                except Exception:
-                    await asyncio.sleep(0.05)
-    yield life
-    await life.stop()
+    async with alive(start, settings) as life:
+        yield life
 
 
 async def _case(settings: NotificationsSettings, owner_dsn: str, email: str) -> Case:

@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from temporalio import workflow
 from temporalio.worker import Worker
 
+from cairn.stack.engines import settings_fields
 from contracts.envelope import Envelope, Fact, schema_uri, source_of
 from contracts.events.applications import CredentialRecorded, EnrollmentAccepted
 from contracts.events.payments import DisbursementSettled, HoldExpired
@@ -36,6 +37,7 @@ from services.payments.settings import PaymentsSettings
 from services.payments.usecases.disbursements import approve_batch, build_batch
 from tests.services.payments.case import CODING, NOW, PROVIDER, ROUND, UNIT, Case, claim_of, published
 from tests.support.engines import FullStack
+from tests.support.lifetimes import alive
 
 PATIENCE = 60.0
 STEPS = {step.name: step for step in (HOLD_FUNDS, ENCUMBER_FUNDS, REVIEW_CLAIM, PAY_CLAIM)}
@@ -61,24 +63,14 @@ class AskPayments:
 
 @pytest.fixture
 def settings(full_stack: FullStack) -> PaymentsSettings:
-    fields = {name.removeprefix("CAIRN_").lower(): value for name, value in full_stack.environment.items()}
+    fields = settings_fields(full_stack.environment)
     return PaymentsSettings.model_validate(fields)
 
 
 @pytest.fixture
 async def process(settings: PaymentsSettings) -> AsyncIterator[Lifetime]:
-    life = Lifetime()
-    await start(life, settings)
-    async with asyncio.timeout(PATIENCE):
-        for check in life.checks.values():
-            while True:
-                try:
-                    await check()
-                    break
-                except Exception:
-                    await asyncio.sleep(0.05)
-    yield life
-    await life.stop()
+    async with alive(start, settings) as life:
+        yield life
 
 
 async def publish(bootstrap: str, facts: Sequence[Fact]) -> None:
