@@ -9,6 +9,7 @@ from uuid import UUID
 from contracts.events.eligibility import ProgramPublished
 from contracts.ids import ApplicationId, EnrollmentId, PersonId
 from kit.db import Connection
+from kit.telemetry import TraceContext
 from services.notifications.domain import CaseFile, Listing, Missing
 
 # Locks the case until commit: two topics' facts about one case are told one after the other, whichever comes first.
@@ -60,13 +61,14 @@ ON CONFLICT (program_id, credential_id) DO UPDATE SET title = excluded.title,
 """
 
 _PARK_FACT = """
-INSERT INTO waiting_fact (event_id, application_id, type, payload, occurred_at, missing)
-VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO waiting_fact (
+    event_id, application_id, type, payload, occurred_at, missing, traceparent, correlation_id, causation_id
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (event_id) DO UPDATE SET missing = excluded.missing
 """
 
 _PARKED_FACTS = """
-SELECT event_id, type, payload, occurred_at FROM waiting_fact
+SELECT event_id, type, payload, occurred_at, traceparent, correlation_id, causation_id FROM waiting_fact
 WHERE application_id = $1 ORDER BY occurred_at, event_id
 """
 
@@ -86,6 +88,8 @@ class WaitingFact:
     type: str
     payload: dict[str, Any]
     occurred_at: datetime
+    trace: TraceContext
+    """The conversation it belongs to, whenever it is told."""
 
 
 def _case_of(row: Any) -> CaseFile:
@@ -169,14 +173,24 @@ async def list_program(tx: Connection, fact: ProgramPublished) -> bool:
 
 async def park_fact(tx: Connection, application_id: ApplicationId, fact: WaitingFact, missing: Missing) -> None:
     await tx.execute(
-        _PARK_FACT, fact.event_id, application_id, fact.type, fact.payload, fact.occurred_at, missing.value
-    )
+        _PARK_FACT, fact.event_id, application_id, fact.type, fact.payload, fact.occurred_at, missing.value,
+        fact.trace.traceparent, fact.trace.correlation_id, fact.trace.causation_id,
+    )  # fmt: skip
 
 
 async def parked_facts(tx: Connection, application_id: ApplicationId) -> Sequence[WaitingFact]:
     """The case's waiting facts in the order they happened."""
     rows = await tx.fetch(_PARKED_FACTS, application_id)
-    return [WaitingFact(row["event_id"], row["type"], row["payload"], row["occurred_at"]) for row in rows]
+    return [
+        WaitingFact(
+            row["event_id"],
+            row["type"],
+            row["payload"],
+            row["occurred_at"],
+            TraceContext(row["traceparent"], row["correlation_id"], row["causation_id"]),
+        )
+        for row in rows
+    ]
 
 
 async def unpark_fact(tx: Connection, event_id: UUID) -> None:

@@ -24,7 +24,7 @@ async def tell(
     if case != before:
         await cases.save_case(tx, case)
     listing = await cases.listing_of(tx, case)
-    this = cases.WaitingFact(event_id, fact.TYPE, fact.model_dump(mode="json"), occurred_at)
+    this = cases.WaitingFact(event_id, fact.TYPE, fact.model_dump(mode="json"), occurred_at, current_trace())
     missing = await _tell_one(fact, this, case, listing, tx=tx, links=links, now=now)
     if missing is not None:
         await cases.park_fact(tx, case.application_id, this, missing)
@@ -78,7 +78,7 @@ async def _tell_one(
             provider_id=webhook.provider_id,
             message_type=webhook.message.type,
             body=body_of(webhook.message),
-            trace=current_trace(),
+            trace=came.trace,
             now=now,
         )
     notice = notice_for(fact, case, listing)
@@ -88,7 +88,7 @@ async def _tell_one(
             NoticeId.derive(str(came.event_id)),
             case.application_id,
             notice,
-            trace=current_trace(),
+            trace=came.trace,
             now=now,
         )
     return next((result for result in (webhook, notice) if isinstance(result, Missing)), None)

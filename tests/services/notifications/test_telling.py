@@ -10,6 +10,7 @@ import pytest
 from contracts.ids import uuid7
 from contracts.webhooks import BODY_BYTES_MAX, MESSAGES
 from kit.db import Database
+from kit.telemetry import continue_trace
 from tests.services.notifications.sample import NOW, PROVIDER, Case, publish, rows, take_in
 
 MESSAGES_OF_STORY = [
@@ -130,3 +131,13 @@ async def test_an_older_program_version_does_not_overwrite_a_newer(db: Database)
     async with db.transaction() as tx:
         await publish_program(older, tx=tx, links=LINKS, now=NOW)
     assert (await rows(db, "SELECT title FROM listed_program"))[0]["title"] != "Old"
+
+
+async def test_a_fact_that_waited_stays_in_its_own_conversation(db: Database) -> None:
+    with continue_trace(None, "req_of_the_portal", None):
+        await take_in(db, Case().submitted())
+    assert len(await rows(db, "SELECT 1 FROM waiting_fact")) == 1
+    with continue_trace(None, "req_of_the_program", None):
+        await publish(db)
+    (notice,) = await rows(db, "SELECT correlation_id FROM notice")
+    assert notice["correlation_id"] == "req_of_the_portal"
