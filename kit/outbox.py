@@ -43,20 +43,21 @@ FROM numbered ORDER BY position
 RETURNING event_id, sequence
 """
 
-APPEND_ONE = """
-numbered AS (
-    INSERT INTO outbox_sequence AS s (source, key, last) SELECT $1::text, $2::text, 1 FROM whatever
+
+def append_one(of: str) -> str:
+    """Two parts of a WITH that append one fact if there is a row in its part `of`; takes `Draft.values`."""
+    return f"""numbered AS (
+    INSERT INTO outbox_sequence AS s (source, key, last) SELECT $1::text, $2::text, 1 FROM {of}
     ON CONFLICT (source, key) DO UPDATE SET last = s.last + 1
     RETURNING last
 ), appended AS (
     INSERT INTO outbox (shard, key, topic, event_id, type, sequence, record_key, headers, payload, created_at)
     SELECT $3::smallint, $2, $4, $5::uuid, $6, last, convert_to($2, 'UTF8'), $7, $8::bytea, $9::timestamptz
     FROM numbered RETURNING sequence
-)
-"""
-"""Two parts of a WITH that append one fact for the row of `whatever`; takes `Draft.values`."""
+)"""
 
-_APPEND_ONE = f"WITH whatever AS (SELECT), {APPEND_ONE} SELECT sequence FROM appended"
+
+_APPEND_ONE = f"WITH always AS (SELECT), {append_one('always')} SELECT sequence FROM appended"
 
 _APPEND_RECORD = """
 INSERT INTO outbox (shard, key, topic, event_id, type, record_key, headers, payload, created_at)
@@ -100,7 +101,7 @@ async def append(tx: Connection, fact: Fact, *, now: datetime) -> Envelope:
 
 
 def draft(fact: Fact, *, now: datetime) -> Draft:
-    """`fact` as `APPEND_ONE` takes it; the trace is the caller's."""
+    """`fact` as `append_one` takes it; the trace is the caller's."""
     envelope = _envelope(fact, now, current_trace())
     key = envelope.subject
     values = (

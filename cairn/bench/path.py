@@ -67,12 +67,7 @@ async def _measure(stack: "Supervisor", home: Home, cases: int, report: Report) 
     cast = await assemble(settings)
     await _load_pack(settings)
     api = addresses(home, stack.ports)["api"]
-    college = {
-        "api": api,
-        "providers": [{"provider_id": p, "api_key": key} for p, key in cast.provider_keys.items()],
-        "issuers": cast.issuers,
-        "plays": {},
-    }
+    college = cast.college(api, {})
     finance: dict[str, Any] = {"exchange": str(home.exchange), "return_once": {}}
     pids = {unit.name: int(unit.describe()["pid"] or 0) for unit in stack.units if unit.describe()["pid"]}
     async with outside_parties(home.path / "parties", college, finance):
@@ -123,7 +118,6 @@ class Crowd:
         from examples.doors import Doors
 
         self._portal = Doors(api, cast.portal_key)
-        self._staff = Doors(api, cast.staff_key)
         self._maker, self._checker = Doors(api, cast.maker_key), Doors(api, cast.checker_key)
         self._run = f"{time.time_ns():x}"
         self._applied = 0
@@ -199,7 +193,7 @@ class Crowd:
             await asyncio.sleep(1.0)
 
     async def close(self) -> None:
-        for doors in (self._portal, self._staff, self._maker, self._checker):
+        for doors in (self._portal, self._maker, self._checker):
             await doors.close()
 
 

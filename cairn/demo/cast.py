@@ -38,6 +38,15 @@ class Cast:
     issuers: dict[str, dict[str, Any]]
     packs: tuple[dict[str, Any], ...]
 
+    def college(self, api: str, plays: dict[str, dict[str, Any]]) -> dict[str, Any]:
+        """The college program's configuration: every provider's account, with these plays."""
+        return {
+            "api": api,
+            "providers": [{"provider_id": p, "api_key": key} for p, key in self.provider_keys.items()],
+            "issuers": self.issuers,
+            "plays": plays,
+        }
+
 
 async def assemble(settings: "ProcessSettings") -> Cast:
     """Load the packs, issue the keys, register the issuers' public keys, stock the exam vouchers."""

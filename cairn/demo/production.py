@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from cairn.demo.cast import PACKS, Cast, assemble
+from cairn.demo.cast import PACKS, assemble
 from cairn.demo.director import Director
 from cairn.demo.parties import outside_parties
 from cairn.demo.scenarios import Scenario
@@ -32,7 +32,8 @@ async def produce(
         settings = ProcessSettings.model_validate(settings_fields(variables))
         cast = await assemble(settings)
         urls = addresses(home, stack.ports)
-        college, finance = _configs(home, urls["api"], cast, scenarios)
+        college = cast.college(urls["api"], {s.email: s.play for s in scenarios})
+        finance = {"exchange": str(home.exchange), "return_once": {"RET": "R03"}}
         async with outside_parties(home.path / "parties", college, finance):
             director = Director(
                 urls["api"], cast, scenarios, lambda: on_cases([c.row() for c in director.cases], stack.status)
@@ -46,17 +47,6 @@ async def produce(
             if not running.cancelled():
                 running.result()
             yield await _result(settings, director, urls, home)
-
-
-def _configs(home: Home, api: str, cast: Cast, scenarios: Sequence[Scenario]) -> tuple[dict[str, Any], dict[str, Any]]:
-    college = {
-        "api": api,
-        "providers": [{"provider_id": p, "api_key": key} for p, key in cast.provider_keys.items()],
-        "issuers": cast.issuers,
-        "plays": {s.email: s.play for s in scenarios},
-    }
-    finance = {"exchange": str(home.exchange), "return_once": {"RET": "R03"}}
-    return college, finance
 
 
 async def _result(settings: ProcessSettings, director: Director, urls: dict[str, str], home: Home) -> dict[str, Any]:

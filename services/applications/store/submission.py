@@ -7,8 +7,8 @@ from typing import Any
 from contracts.ids import PersonId
 from kit.db import Connection, shifted
 from kit.idempotency import CLAIM, KEEP, Answer, Once, twin_awaited
-from kit.outbox import APPEND_ONE
 from kit.outbox import Draft as DraftFact
+from kit.outbox import append_one
 from kit.vault import Draft as DraftPerson
 from services.applications.domain import Application, Listing
 from services.applications.store.catalog import FIND_LISTING
@@ -43,7 +43,7 @@ WITH opened AS (
         application_id, partner_id, program_id, round_id, provider_id, credential_id, submitted_at, stage
     )
     SELECT application_id, $3, $4, $5, $6, $7, $12, 'eligibility' FROM opened
-), {shifted(APPEND_ONE.strip(), 12).replace("whatever", "opened")}, kept AS ({shifted(KEEP, 21)}
+), {shifted(append_one("opened"), 12)}, kept AS ({shifted(KEEP, 21)}
 )
 SELECT EXISTS (SELECT FROM opened) AS opened, EXISTS (SELECT FROM kept) AS kept
 """
