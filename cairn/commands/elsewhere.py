@@ -1,4 +1,4 @@
-"""`cairn demo` and `cairn bench`: commands with a folder of their own, imported only when they are called."""
+"""`cairn demo`, `cairn bench`, `cairn drill`: commands with a folder of their own, imported only when called."""
 
 import importlib
 from typing import Any
@@ -11,6 +11,7 @@ FORWARDED = {"allow_extra_args": True, "ignore_unknown_options": True, "help_opt
 def register(app: typer.Typer) -> None:
     app.command(context_settings=FORWARDED, add_help_option=False)(demo)
     app.command(context_settings=FORWARDED, add_help_option=False)(bench)
+    app.command(context_settings=FORWARDED, add_help_option=False)(drill)
 
 
 def demo(context: typer.Context) -> None:
@@ -21,6 +22,11 @@ def demo(context: typer.Context) -> None:
 def bench(context: typer.Context) -> None:
     """Measure the path, the intake and the relay, each beside its bare counterpart."""
     _forward("cairn.bench.command", "bench", context)
+
+
+def drill(context: typer.Context) -> None:
+    """Try a promise out on throw-away engines: `list` names them; with a planted fault it must fail."""
+    _forward("cairn.drills.command", "drill", context)
 
 
 def _forward(module: str, name: str, context: typer.Context) -> None:

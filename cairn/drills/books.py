@@ -1,0 +1,62 @@
+"""Books for the drills of the ledger: a line, a round, awards, persons; transfers by name; the prover as a check."""
+
+from datetime import UTC, datetime
+
+from cairn.drills.drill import Trial
+from contracts.ids import TransferId
+from kit.db import Database
+from services.payments.ledger import Kind, Scope, Transfer, award_row, line_row, person_row, round_row
+from services.payments.store import ledger as store
+
+AT = datetime(2026, 3, 10, 15, 0, tzinfo=UTC)
+PROGRAM, ROUND_ID = "oh-imap", "round-6"
+LINE = line_row(PROGRAM, 2026)
+ROUND = round_row(PROGRAM, ROUND_ID)
+AWARD = award_row(PROGRAM, ROUND_ID, "lorain-ccc")
+
+
+def person(name: str) -> str:
+    return person_row(PROGRAM, ROUND_ID, name)
+
+
+def scope_of(person_name: str | None = None, *, award: str = AWARD) -> Scope:
+    return Scope(LINE, LINE, ROUND, award, person(person_name) if person_name else None)
+
+
+def transfer(
+    name: str, kind: Kind, cents: int, *, scope: Scope | None = None, pending: TransferId | None = None
+) -> Transfer:
+    """A transfer whose id belongs to `name`."""
+    return Transfer(
+        id=TransferId.derive(name),
+        kind=kind,
+        scope=scope or scope_of(),
+        amount_cents=cents,
+        reason="drill",
+        actor="drill",
+        occurred_at=AT,
+        pending_id=pending,
+    )
+
+
+def hold(name: str, cents: int, *, scope: Scope | None = None) -> Transfer:
+    return transfer(name, Kind.HOLD, cents, scope=scope)
+
+
+def appropriation(row: str, cents: int, name: str = "") -> Transfer:
+    """Money for one balance row."""
+    level = row.split("/", 1)[0]
+    return transfer(f"appropriate {row} {name}", Kind.APPROPRIATE, cents, scope=Scope(LINE, **{level: row}))
+
+
+def opened(cents: int, *, rows: tuple[str, ...] = (LINE, ROUND, AWARD)) -> list[Transfer]:
+    """Line, round and award, each with this much."""
+    return [appropriation(row, cents) for row in rows]
+
+
+async def books_are_proven(trial: Trial, db: Database) -> None:
+    """The journal folded again gives every balance row."""
+    async with db.connection() as connection:
+        proof = await store.prove(connection)
+    trial.equal("differences the prover finds", (), proof.differences)
+    trial.equal("transfers moved on for more than they brought", (), proof.overdrawn)

@@ -1,0 +1,185 @@
+"""The ground of a drill: a throw-away, migrated database, ways to open it, and ways to break one guard of the build."""
+
+import contextlib
+import importlib
+import tempfile
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+from cairn.bootstrap import postgres as bootstrap
+from cairn.stack.engines import postgres_of
+from cairn.stack.layout import Home
+from cairn.stack.secrets import make_secrets, password_of
+
+if TYPE_CHECKING:
+    from kit.db import Database
+
+DATABASE = "drill"
+CONNECTIONS_MAX = 80
+
+
+class FaultDoesNotFit(Exception):
+    """The guard that a planted fault takes away is not there any more: the fault no longer tests anything."""
+
+
+class Ground:
+    """One migrated database; what is opened or patched through it is closed and undone when it ends."""
+
+    def __init__(self, owner_dsn: str, dsn_of: Callable[[str], str]) -> None:
+        self.owner_dsn = owner_dsn
+        self.dsn_of = dsn_of
+        """The DSN of `cairn_payments` and the like, with its password."""
+        self._ending = contextlib.AsyncExitStack()
+        self._folder: Path | None = None
+
+    async def __aenter__(self) -> "Ground":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._ending.aclose()
+
+    @property
+    def folder(self) -> Path:
+        """An empty folder of the drill's own."""
+        if self._folder is None:
+            self._folder = Path(self._ending.enter_context(tempfile.TemporaryDirectory(prefix="cairn-drill-")))
+        return self._folder
+
+    async def open(self, role: str = "cairn_payments", *, connections_max: int = CONNECTIONS_MAX) -> "Database":
+        """A pool as this service's role, on its schema."""
+        from kit.db import Database
+
+        database = await Database.connect(
+            self.dsn_of(role),
+            schema=role.removeprefix("cairn_"),
+            application_name="cairn drill",
+            connections_max=connections_max,
+        )
+        self._ending.push_async_callback(database.close)
+        return database
+
+    async def owner(self, schema: str = "payments") -> "asyncpg.Connection[asyncpg.Record]":
+        """A connection of the owner: what no service may do."""
+        connection = await asyncpg.connect(self.owner_dsn, server_settings={"search_path": schema})
+        self._ending.push_async_callback(connection.close)
+        return connection
+
+    async def run_sql(self, sql: str, schema: str = "payments") -> None:
+        """Change the migrated schema as its owner."""
+        connection = await asyncpg.connect(self.owner_dsn, server_settings={"search_path": schema})
+        try:
+            await connection.execute(sql)
+        finally:
+            await connection.close()
+
+    async def edit_function(self, name: str, guard: str, instead: str, *, schema: str = "payments") -> None:
+        """Replace one piece of a function's text; `FaultDoesNotFit` unless the piece is in it exactly once."""
+        connection = await asyncpg.connect(self.owner_dsn, server_settings={"search_path": schema})
+        try:
+            texts = await connection.fetch(
+                "SELECT pg_get_functiondef(oid) AS text FROM pg_proc"
+                " WHERE proname = $1 AND pronamespace = $2::regnamespace",
+                name,
+                schema,
+            )
+            if len(texts) != 1 or texts[0]["text"].count(guard) != 1:
+                raise FaultDoesNotFit(f"{schema}.{name} does not hold exactly once: {guard}")
+            await connection.execute(texts[0]["text"].replace(guard, instead))
+        finally:
+            await connection.close()
+
+    def patch(self, target: str, value: Any) -> None:
+        """Put `value` in the place of `package.module:attribute.path` until the ground ends."""
+        module, _, path = target.partition(":")
+        holder: Any = importlib.import_module(module)
+        *outer, name = path.split(".")
+        for each in outer:
+            holder = getattr(holder, each)
+        if not hasattr(holder, name):
+            raise FaultDoesNotFit(f"{target} is not there")
+        # From the class's own dictionary: a static method read as an attribute would come back as a plain function.
+        before = vars(holder).get(name, getattr(holder, name))
+        setattr(holder, name, value)
+        self._ending.callback(setattr, holder, name, before)
+
+
+Plant = Callable[[Ground], Awaitable[None]]
+"""Breaks one guard of the build under a drill."""
+
+
+def edits_function(name: str, guard: str, instead: str, *, schema: str = "payments") -> Plant:
+    """A fault: one piece of a function in the database reads otherwise."""
+
+    async def plant(ground: Ground) -> None:
+        await ground.edit_function(name, guard, instead, schema=schema)
+
+    return plant
+
+
+def drops_constraint(table: str, *constraints: str, schema: str = "payments") -> Plant:
+    """A fault: constraints of a table are gone."""
+
+    async def plant(ground: Ground) -> None:
+        await ground.run_sql("; ".join(f"ALTER TABLE {table} DROP CONSTRAINT {name}" for name in constraints), schema)
+
+    return plant
+
+
+def changes_schema(sql: str, *, schema: str = "payments") -> Plant:
+    """A fault: the migrated schema is another, as its owner can make it: a trigger disabled, an index dropped."""
+
+    async def plant(ground: Ground) -> None:
+        await ground.run_sql(sql, schema)
+
+    return plant
+
+
+def patches(target: str, value: Any) -> Plant:
+    """A fault: `package.module:attribute.path` is `value` while the drill runs."""
+
+    async def plant(ground: Ground) -> None:
+        ground.patch(target, value)
+
+    return plant
+
+
+def together(*plants: Plant) -> Plant:
+    """A fault made of several: a guard that has a second line behind it falls only with both."""
+
+    async def plant(ground: Ground) -> None:
+        for each in plants:
+            await each(ground)
+
+    return plant
+
+
+@contextlib.asynccontextmanager
+async def engine_of_its_own(schemas: Sequence[str]) -> AsyncGenerator[Ground, None]:
+    """A PostgreSQL on loopback in a temporary folder, fsync on, with these schemas migrated; gone at the end."""
+    from cairn.stack.supervisor import Supervisor
+
+    wanted = tuple(name for name in bootstrap.SCHEMAS if name in {*schemas, "vault", "access"})
+    with tempfile.TemporaryDirectory(prefix="cairn-drill-engine-") as folder:
+        home = Home(Path(folder) / "home")
+        async with Supervisor(home, fresh=True, erase_at_end=True) as stack:
+            make_secrets(home)
+            postgres = postgres_of(home, stack.ports)
+            await stack.start([postgres])
+            stack.ready()
+            owner_dsn = postgres.admin_dsn(DATABASE)
+            await bootstrap.ensure_database(owner_dsn)
+            await bootstrap.ensure_roles(owner_dsn, {role: password_of(home, role) for role in bootstrap.SERVICE_ROLES})
+            connection = await asyncpg.connect(owner_dsn)
+            try:
+                await bootstrap.migrate_schemas(connection, wanted)
+            finally:
+                await connection.close()
+
+            def dsn_of(role: str) -> str:
+                return postgres.url(DATABASE).replace("//", f"//{role}:{password_of(home, role)}@", 1)
+
+            async with Ground(owner_dsn, dsn_of) as ground:
+                yield ground
