@@ -103,3 +103,5 @@ class CasePlan(_Part):
     exam: ExamPolicy | None = None
     milestones: Annotated[list[Milestone], Field(max_length=32)] = []
     claim_auto_approve_max_cents: Cents = 0
+    priority_group: Annotated[int, Field(ge=0, le=99)] | None = None
+    """The person's place among the program's priority groups, 0 the first; None outside of them."""

@@ -22,7 +22,7 @@ from temporalio.service import GrpcCompression, RPCError
 from temporalio.worker import Worker
 
 from contracts.errors import CairnError, Unavailable
-from contracts.steps import Queue, Step, StepInput, StepOutput
+from contracts.steps import Queue, Step, StepOutput, StepRequest
 from kit.crypto import decrypt, encrypt
 from kit.telemetry import logger
 from kit.temporal_trace import TraceInterceptor
@@ -40,7 +40,7 @@ STEPS_AT_ONCE_MAX = 20
 GRACEFUL_STOP = timedelta(seconds=10)
 _log = logger(__name__)
 
-I = TypeVar("I", bound=StepInput)  # noqa: E741
+I = TypeVar("I", bound=StepRequest)  # noqa: E741
 O = TypeVar("O", bound=StepOutput)  # noqa: E741
 
 

@@ -38,6 +38,8 @@ class ListedProvider(_Listed):
     name: Annotated[str, Field(min_length=1, max_length=200)]
     supplier_number: Annotated[str, Field(pattern=r"^[0-9]{10}$")]
     """The payee's number in the state's finance system."""
+    standing: Code | None = None
+    """A standing that the program's rules speak of: `platinum`."""
 
 
 class ListedAward(_Listed):
@@ -74,6 +76,54 @@ class ListedRound(_Listed):
     awards: Annotated[list[ListedAward], Field(max_length=1000)] = []
 
 
+class ListedApprovalLevel(_Listed):
+    """Claims up to and including `up_to_cents` need so many people besides the automatic match."""
+
+    up_to_cents: Cents
+    approvers: Annotated[int, Field(ge=0, le=4)]
+
+
+class ListedAdvance(_Listed):
+    """Payment ahead of completion to providers of a standing: its share, and when it is owed back."""
+
+    standing: Code
+    percent: Annotated[int, Field(ge=1, le=100)]
+    trigger: Code
+    true_up: Code
+    refund_below_percent: Annotated[int, Field(ge=0, le=1000)]
+    effective_from: Day | None = None
+
+
+class ListedInterestRate(_Listed):
+    """The rate of interest on late payments in one calendar year, in hundredths of a percent."""
+
+    calendar_year: Annotated[int, Field(ge=2000, le=2200)]
+    basis_points: Annotated[int, Field(ge=0, le=5000)]
+    source: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class ListedClaimRules(_Listed):
+    """How a provider claims, who approves, what is paid ahead, and what a late payment costs."""
+
+    time_zone: Annotated[str, Field(pattern=r"^[A-Za-z0-9_+/-]{1,64}$")] = "UTC"
+    """The zone of the program's months and days."""
+    per_month_max: Annotated[int, Field(ge=1, le=1000)] | None = None
+    documents: Annotated[list[Code], Field(max_length=16)] = []
+    charge_answer_days: Annotated[int, Field(ge=0, le=20)] = 5
+    """How long a payment waits for the person's answer to "were you charged?"."""
+    approval_levels: Annotated[list[ListedApprovalLevel], Field(max_length=8)] = []
+    advances: Annotated[list[ListedAdvance], Field(max_length=8)] = []
+    interest_rates: Annotated[list[ListedInterestRate], Field(max_length=200)] = []
+
+
+class ListedWaitingList(_Listed):
+    """In which order payments serves cases that wait for money."""
+
+    order: Annotated[list[Code], Field(min_length=1, max_length=4)]
+    """Of `priority_group`, `submitted_at`, `waitlisted_at`, `application_id`; each decides where those before it tie."""
+    smaller_may_pass: bool = False
+
+
 class ProgramPublished(Fact):
     """A version of a program pack took effect. Others copy what they need; the newest version wins."""
 
@@ -87,6 +137,11 @@ class ProgramPublished(Fact):
     credentials: Annotated[list[ListedCredential], Field(max_length=2000)]
     course_runs: Annotated[list[ListedCourseRun], Field(max_length=5000)] = []
     rounds: Annotated[list[ListedRound], Field(min_length=1, max_length=100)]
+    fiscal_year_start: Annotated[str, Field(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")] | None = None
+    """Month and day on which the program's fiscal year begins, in its time zone."""
+    time_zone: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    waiting_list: ListedWaitingList | None = None
+    claim_rules: ListedClaimRules | None = None
 
     def partition_key(self) -> str:
         return self.program_id

@@ -22,8 +22,9 @@ from contracts.program.catalog import (
     Provider,
     Stack,
 )
+from contracts.program.gates import GateWay
 from contracts.program.parts import Entry
-from contracts.program.rounds import GateWay, PersonGate, PersonLimits, PovertyGuideline, Round, Utilisation, Window
+from contracts.program.rounds import PersonGate, PersonLimits, PovertyGuideline, Round, Utilisation, Window
 from contracts.program.rules import (
     Advance,
     Appeal,
@@ -34,6 +35,7 @@ from contracts.program.rules import (
     CredentialGate,
     Failure,
     IncomeTest,
+    InterestRate,
     Law,
     PackDeadlines,
     ParticipantCharge,
@@ -45,6 +47,8 @@ from contracts.program.rules import (
     Residency,
     Stacking,
     Templates,
+    Turn,
+    WaitingList,
     WorkTest,
 )
 
@@ -102,7 +106,9 @@ __all__ = [
     "Stack",
     "Stacking",
     "Templates",
+    "Turn",
     "Utilisation",
+    "WaitingList",
     "Window",
     "WorkTest",
 ]

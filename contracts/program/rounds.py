@@ -1,22 +1,14 @@
 """The dated rounds (`rounds.toml`) and the poverty guidelines their income test reads (`poverty_guidelines.toml`)."""
 
 from datetime import date
-from enum import StrEnum
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from contracts.money import BudgetCents, PositiveCents
+from contracts.program.gates import GateWay
 from contracts.program.parts import Citation, Entry, Percent, Title
 from contracts.texts import Code, Instant, Slug
-
-
-class GateWay(StrEnum):
-    """One way through a person gate."""
-
-    LOW_INCOME = "low_income"
-    TOTALLY_UNEMPLOYED = "totally_unemployed"
-    PARTIALLY_UNEMPLOYED = "partially_unemployed"
 
 
 class PersonGate(Entry):

@@ -1,12 +1,14 @@
 """What holds for every round of a program: law, tests, gates, claims, approvals, deadlines (`program.toml`)."""
 
 from datetime import date
+from enum import StrEnum
 from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
 from contracts.money import Cents, PositiveCents
 from contracts.plan import Deadlines
+from contracts.program.gates import GateWay
 from contracts.program.parts import Citation, Entry, MonthDay, Percent, Share, State, TimeZone, Title
 from contracts.texts import Code, Slug
 
@@ -142,6 +144,16 @@ class ClaimRules(Entry):
 
     per_month_max: Annotated[int, Field(ge=1, le=1000)] | None = None
     documents: Annotated[list[Code], Field(max_length=16)]
+    charge_answer_days: Annotated[int, Field(ge=0, le=20)] = 5
+    """How long the payment waits for the person's answer to "were you charged?"; within the thirty days to pay."""
+
+
+class InterestRate(Entry):
+    """The rate of interest on late payments in one calendar year, in hundredths of a percent."""
+
+    calendar_year: Annotated[int, Field(ge=2000, le=2200)]
+    basis_points: Annotated[int, Field(ge=0, le=5000)]
+    source: Citation
 
 
 class ApprovalLevel(Entry):
@@ -161,6 +173,33 @@ class Appeal(Entry):
     """How often a determination may be appealed; the time to appeal is `deadlines.appeal`."""
 
     levels: Annotated[int, Field(ge=0, le=5)]
+
+
+class Turn(StrEnum):
+    """What decides who comes first on the waiting list."""
+
+    PRIORITY_GROUP = "priority_group"
+    """The first of `priority_groups` through which the person passed; the others come last."""
+    SUBMITTED_AT = "submitted_at"
+    WAITLISTED_AT = "waitlisted_at"
+    APPLICATION_ID = "application_id"
+
+
+class WaitingList(Entry):
+    """In which order cases are served when money returns, each word of `order` deciding where those before it tie."""
+
+    order: Annotated[list[Turn], Field(min_length=1, max_length=4)] = [Turn.WAITLISTED_AT]
+    priority_groups: Annotated[list[GateWay], Field(max_length=8)] = []
+    smaller_may_pass: bool = False
+    """Whether a request that fits may be served before a bigger one ahead of it at the same limit."""
+
+    @model_validator(mode="after")
+    def _groups_are_ordered_by(self) -> Self:
+        if len(set(self.order)) != len(self.order):
+            raise ValueError("order names something twice")
+        if (Turn.PRIORITY_GROUP in self.order) != bool(self.priority_groups):
+            raise ValueError("priority_groups and the word priority_group in order belong together")
+        return self
 
 
 class Templates(Entry):
@@ -196,7 +235,9 @@ class Program(Entry):
     failure: Failure
     stacking: Stacking
     claim: ClaimRules
+    interest_rates: Annotated[list[InterestRate], Field(max_length=200)] = []
     approvals: Approvals
     appeal: Appeal
     deadlines: PackDeadlines
+    waiting_list: WaitingList = WaitingList()
     templates: Templates

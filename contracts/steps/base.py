@@ -28,10 +28,14 @@ class StepPace(StrEnum):
     """Rules over several inputs, then a transaction."""
 
 
-class StepInput(BaseModel):
-    """What a step is given. Its fields besides `application_id` tell one request from the next, never the attempt."""
+class StepRequest(BaseModel):
+    """What a step is given. Its fields tell one request from the next, never the attempt."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class StepInput(StepRequest):
+    """What a step about one case is given."""
 
     application_id: ApplicationId
 
@@ -42,7 +46,7 @@ class StepOutput(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-I = TypeVar("I", bound=StepInput)  # noqa: E741
+I = TypeVar("I", bound=StepRequest)  # noqa: E741
 O = TypeVar("O", bound=StepOutput)  # noqa: E741
 
 

@@ -3,15 +3,20 @@
 from datetime import datetime
 
 from contracts.events.eligibility import (
+    ListedAdvance,
+    ListedApprovalLevel,
     ListedAward,
+    ListedClaimRules,
     ListedCourseRun,
     ListedCredential,
+    ListedInterestRate,
     ListedProvider,
     ListedRound,
+    ListedWaitingList,
     ProgramPublished,
 )
 from contracts.plan import CostLine, ExamPolicy, Milestone
-from contracts.program import Credential, Pack, Round
+from contracts.program import Credential, Pack, Program, Round
 
 
 def published(pack: Pack, pack_version: str, *, now: datetime) -> ProgramPublished:
@@ -22,7 +27,12 @@ def published(pack: Pack, pack_version: str, *, now: datetime) -> ProgramPublish
         pack_version=pack_version,
         published_at=now,
         providers=[
-            ListedProvider(provider_id=entry.id, name=entry.name, supplier_number=entry.supplier_number)
+            ListedProvider(
+                provider_id=entry.id,
+                name=entry.name,
+                supplier_number=entry.supplier_number,
+                standing=entry.standing,
+            )
             for entry in pack.providers
         ],
         credentials=[_credential(entry) for entry in pack.credentials],
@@ -38,6 +48,25 @@ def published(pack: Pack, pack_version: str, *, now: datetime) -> ProgramPublish
             for run in pack.course_runs
         ],
         rounds=[_round(entry, pack) for entry in pack.rounds],
+        fiscal_year_start=pack.program.fiscal_year_start,
+        time_zone=pack.program.time_zone,
+        waiting_list=ListedWaitingList(
+            order=[turn.value for turn in pack.program.waiting_list.order],
+            smaller_may_pass=pack.program.waiting_list.smaller_may_pass,
+        ),
+        claim_rules=_claim_rules(pack.program),
+    )
+
+
+def _claim_rules(program: Program) -> ListedClaimRules:
+    return ListedClaimRules(
+        time_zone=program.time_zone,
+        per_month_max=program.claim.per_month_max,
+        documents=program.claim.documents,
+        charge_answer_days=program.claim.charge_answer_days,
+        approval_levels=[ListedApprovalLevel.model_validate(one.model_dump()) for one in program.approvals.levels],
+        advances=[ListedAdvance.model_validate(one.model_dump(mode="json")) for one in program.advances],
+        interest_rates=[ListedInterestRate.model_validate(one.model_dump()) for one in program.interest_rates],
     )
 
 
