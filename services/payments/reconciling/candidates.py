@@ -18,11 +18,11 @@ ByAmount = dict[int, list[TransitItem]]
 
 
 def by_amount(items: Iterable[tuple[TransitItem, ItemState]]) -> tuple[ByAmount, ByAmount]:
-    """Amount → payments still in transit, and payments that may come back."""
+    """Amount → payments whose debit is still to come, and payments that may come back."""
     waiting: defaultdict[int, list[TransitItem]] = defaultdict(list)
     returnable: defaultdict[int, list[TransitItem]] = defaultdict(list)
     for item, state in items:
-        if state is ItemState.IN_TRANSIT:
+        if state is ItemState.IN_TRANSIT or (item.debit_due and state is item.state):
             waiting[item.amount_cents].append(item)
         if state is not ItemState.RETURNED:
             returnable[item.amount_cents].append(item)

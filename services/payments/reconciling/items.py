@@ -1,10 +1,12 @@
 """What is matched with what, and how each ends."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Literal
 
+from services.payments.nacha.banking_days import is_banking_day
 from services.payments.statements import StatementLine
 
 CANDIDATES_MAX = 5
@@ -13,11 +15,15 @@ RETURN_DAYS_MAX = 90
 SETTLE_DAYS_BEFORE = 1
 SETTLE_DAYS_AFTER = 5
 OVERDUE_AFTER_DAYS = 5
-BUCKETS = ((2, "0-2 days"), (7, "3-7 days"), (30, "8-30 days"), (60, "31-60 days"))
-LAST_BUCKET = "61 days and more"
+BUCKETS = ((2, "0-2 days"), (5, "3-5 days"), (10, "6-10 days"))
+LAST_BUCKET = "11 days and more"
+"""Banking days, as every age here."""
+AGE_MAX = 999
 
 MEANINGS = {
     "settles": "the bank paid it",
+    "confirms": "the bank paid what the finance system had confirmed",
+    "confirms_return": "the money came back, as the finance system had said",
     "settles_in_parts": "the bank paid it in parts that add up",
     "settles_batch": "the bank paid the batch in one debit",
     "returns": "the payment came back",
@@ -41,6 +47,11 @@ MEANINGS = {
     "unknown_return": "a return that no payment explains",
     "not_in_ledger": "the file ordered it, the ledger does not have it in transit",
     "settled": "paid, on the bank's word",
+    "confirmed": "paid, on the finance system's word and now on the bank's",
+    "return_confirmed": "came back, on the finance system's word and now on the bank's",
+    "return_awaited": "debited; came back by the finance system's word, the bank's credit is still to come",
+    "debit_awaited": "confirmed by the finance system; the bank's debit is still to come",
+    "debit_overdue": "confirmed by the finance system; the bank's debit should have come",
     "settled_in_parts": "paid in parts that add up",
     "settled_in_batch": "paid with its batch",
     "returned": "came back; payable again",
@@ -83,6 +94,16 @@ class TransitItem:
     state: ItemState = ItemState.IN_TRANSIT
     evidence: tuple[str, ...] = ()
     """Statement lines that brought it where it stands."""
+    references: tuple[str, ...] = ()
+    """What else the bank may call it: payment number, voucher number."""
+    debit_due: bool = False
+    """It stands there on the finance system's word; no debit of the bank's has been seen."""
+    credit_due: bool = False
+    """It came back on the finance system's word; no credit of the bank's has been seen."""
+
+    @property
+    def debit_expected(self) -> bool:
+        return self.state is ItemState.IN_TRANSIT or self.debit_due
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +201,11 @@ def bucket(age_days: int) -> str:
     return next((name for last, name in BUCKETS if age_days <= last), LAST_BUCKET)
 
 
+@lru_cache(maxsize=4096)
 def age(on: date, as_of: date) -> int:
-    """Days from one to the other, none where it lies ahead."""
-    return max(0, (as_of - on).days)
+    """Banking days after the one up to the other, none where it lies ahead; 999 stands for more."""
+    days = 0
+    while on < as_of and days < AGE_MAX:
+        on += timedelta(1)
+        days += is_banking_day(on)
+    return days

@@ -21,10 +21,11 @@ from services.payments.reconciling.items import (
     TransitItem,
     age,
 )
-from services.payments.reconciling.references import Ends, Judged, index_of, judge, named_by
+from services.payments.reconciling.references import Ends, Judged, References, judge
 from services.payments.statements import Kind, StatementLine
 
-_NAMED_ITEMS = frozenset({"overdue", "not_in_file", "returned", "late_return", "amounts_disagree"})
+_NAMED_ITEMS = frozenset({"overdue", "debit_overdue", "not_in_file", "returned", "late_return", "amounts_disagree"})
+_BANKED = frozenset({"confirmed", "settled_in_parts", "settled_in_batch", "return_awaited", "return_confirmed"})
 
 
 def reconcile(
@@ -37,14 +38,18 @@ def reconcile(
 def carry_forward(items: Iterable[TransitItem], result: Reconciliation) -> list[TransitItem]:
     """The payments as the ledger holds them once the result is posted."""
     found = {verdict.item.disbursement_id: verdict for verdict in result.items}
-    return [
-        replace(
-            item,
-            state=found[item.disbursement_id].state,
-            evidence=tuple(sorted({*item.evidence, *found[item.disbursement_id].line_ids})),
-        )
-        for item in items
-    ]
+    return [_carried(item, found[item.disbursement_id]) for item in items]
+
+
+def _carried(item: TransitItem, verdict: ItemVerdict) -> TransitItem:
+    seen = verdict.reason in _BANKED
+    return replace(
+        item,
+        state=verdict.state,
+        evidence=tuple(sorted({*item.evidence, *verdict.line_ids})),
+        debit_due=item.debit_due and not seen,
+        credit_due=item.credit_due and verdict.reason != "return_confirmed",
+    )
 
 
 class _Run:
@@ -72,12 +77,12 @@ class _Run:
             self.repeated += seen is not None
             self.lines[line.line_id] = line if seen is None else min(seen, line, key=repr)
         self.ends: dict[str, Ends] = {}
-        self.behind: defaultdict[str, list[str]] = defaultdict(list)
+        self.behind: dict[str, tuple[str, ...]] = {}
         self.candidates: dict[str, list[Candidate]] = {}
         self.judged: dict[str, Judged] = {}
         self.disagreeing: set[str] = set()
         self.ordered: set[str] = set()
-        self.matched_lines: defaultdict[str, list[str]] = defaultdict(list)
+        self.matched_lines: dict[str, tuple[str, ...]] = {}
 
     def result(self) -> Reconciliation:
         self._compare_files()
@@ -87,7 +92,7 @@ class _Run:
         for line_id, disbursement_ids in self.behind.items():
             if self.ends[line_id][0] is Ending.MATCHED:
                 for disbursement_id in disbursement_ids:
-                    self.matched_lines[disbursement_id].append(line_id)
+                    self.matched_lines[disbursement_id] = (*self.matched_lines.get(disbursement_id, ()), line_id)
         lines = sorted(map(self._line_verdict, self.lines.values()), key=lambda one: (one.line.day, one.line.line_id))
         items = [self._item_verdict(item) for item in self.items.values()]
         for line in lines:
@@ -115,34 +120,36 @@ class _Run:
         self.ordered = set(ordered)
 
     def _by_reference(self) -> None:
-        index = index_of(self.items.values(), self.entries)
+        references = References(self.items.values(), self.entries)
         recorded = {line_id: item.disbursement_id for item in self.items.values() for line_id in item.evidence}
         own: defaultdict[str, list[StatementLine]] = defaultdict(list)
         for line in self.lines.values():
-            named = named_by(line, index)
             if line.line_id in recorded:
                 self.ends[line.line_id] = (Ending.MATCHED, "already_recorded", 0)
-            elif len(named) > 1:
+                continue
+            named = references.named_by(line)
+            if named:
+                self.behind[line.line_id] = named
+            if len(named) > 1:
                 self.ends[line.line_id] = (Ending.OPEN, "reference_ambiguous", 0)
-                self.behind[line.line_id] = sorted(named)
-            elif named and (disbursement_id := min(named)) in self.items:
-                own[disbursement_id].append(line)
-                self.behind[line.line_id] = [disbursement_id]
+            elif named and named[0] in self.items:
+                own[named[0]].append(line)
             elif named:
                 self.ends[line.line_id] = (Ending.OPEN, "not_in_ledger", 0)
-                self.behind[line.line_id] = sorted(named)
         for disbursement_id, lines in own.items():
-            self.judged[disbursement_id] = judged = judge(self.items[disbursement_id], lines)
-            self.ends |= judged.lines
+            self.judged[disbursement_id] = judge(self.items[disbursement_id], lines, self.ends)
 
     def _by_batch(self) -> Batches:
         def waits(disbursement_id: str) -> bool:
             item, judged = self.items.get(disbursement_id), self.judged.get(disbursement_id)
-            return (item is None or item.state is ItemState.IN_TRANSIT) and not (judged and judged.debited)
+            expected = item is None or (item.debit_expected and item.state is not ItemState.RETURNED)
+            return expected and not (judged and judged.debited)
 
         def may_wait(disbursement_id: str) -> bool:
             item = self.items.get(disbursement_id)
-            return item is not None and item.state is ItemState.RETURNED and len(item.evidence) < 2
+            if item is None or item.state is not ItemState.RETURNED:
+                return False
+            return item.debit_due or len(item.evidence) < 2
 
         batches = Batches(self.entries, waits=waits, may_wait=may_wait)
         for line in sorted(self.lines.values(), key=lambda one: (one.day, one.line_id)):
@@ -154,7 +161,7 @@ class _Run:
             matched = outcome.reason == "settles_batch"
             ending = Ending.MATCHED if matched else Ending.OPEN
             self.ends[line.line_id] = (ending, outcome.reason, outcome.difference_cents)
-            self.behind[line.line_id] = sorted({entry.disbursement_id for entry in outcome.paid})
+            self.behind[line.line_id] = tuple(sorted({entry.disbursement_id for entry in outcome.paid}))
             self.candidates[line.line_id] = [Candidate(name, 0, "batch_total") for name in outcome.batches]
             for entry in outcome.paid:
                 self._paid_in_batch(entry)
@@ -166,8 +173,10 @@ class _Run:
             return
         judged = self.judged.setdefault(item.disbursement_id, Judged(item.state))
         judged.debited = True
-        if judged.state is ItemState.IN_TRANSIT:
+        if judged.state is ItemState.IN_TRANSIT or (judged.state is ItemState.SETTLED and item.debit_due):
             judged.state, judged.ending, judged.reason = ItemState.SETTLED, Ending.MATCHED, "settled_in_batch"
+        elif judged.state is ItemState.RETURNED and item.credit_due and judged.ending is None:
+            judged.ending, judged.reason = Ending.OPEN, "return_awaited"
 
     def _candidates(self, batches: Batches) -> None:
         states = ((item, self._state(item)) for item in self.items.values())
@@ -206,7 +215,7 @@ class _Run:
             ending=ending,
             reason=reason,
             age_days=age(line.day, self.as_of),
-            disbursement_ids=tuple(self.behind.get(line.line_id, ())),
+            disbursement_ids=self.behind.get(line.line_id, ()),
             candidates=tuple(self.candidates.get(line.line_id, ())),
             difference_cents=difference_cents,
         )
@@ -216,6 +225,11 @@ class _Run:
         days = age(item.sent_on, self.as_of)
         if judged is not None and judged.ending is not None:
             state, ending, reason = judged.state, judged.ending, judged.reason
+        elif item.state is ItemState.SETTLED and item.debit_due:
+            reason = "debit_overdue" if days > OVERDUE_AFTER_DAYS else "debit_awaited"
+            state, ending = item.state, Ending.OPEN
+        elif item.state is ItemState.RETURNED and item.credit_due and not item.debit_due:
+            state, ending, reason = item.state, Ending.OPEN, "return_awaited"
         elif item.state is not ItemState.IN_TRANSIT:
             state, ending, reason = item.state, Ending.MATCHED, f"{item.state}_before"
         else:

@@ -1,8 +1,7 @@
 """By reference: lines whose trace number or disbursement id names one payment, and what they do to it."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from services.payments.reconciling.items import Ending, FileEntry, ItemState, TransitItem
 from services.payments.statements import StatementLine
@@ -20,91 +19,125 @@ class Judged:
     reason: str = ""
     debited: bool = False
     """The bank named this payment in a debit: it is no part of a batch's debit."""
-    lines: dict[str, Ends] = field(default_factory=dict[str, Ends])
-
-    def end(self, line: StatementLine, ending: Ending, reason: str, difference_cents: int = 0) -> None:
-        self.lines[line.line_id] = (ending, reason, difference_cents)
 
 
-def index_of(items: Iterable[TransitItem], entries: Iterable[FileEntry]) -> Mapping[str, set[str]]:
-    """Reference, in lower case as banks change case → the payments it names."""
-    index: defaultdict[str, set[str]] = defaultdict(set)
-    for item in items:
-        index[item.disbursement_id.casefold()].add(item.disbursement_id)
-    for entry in entries:
-        index[entry.disbursement_id.casefold()].add(entry.disbursement_id)
-        index[entry.trace.casefold()].add(entry.disbursement_id)
-    return index
+class References:
+    """Reference, in lower case as banks change case → the payment it names."""
+
+    def __init__(self, items: Iterable[TransitItem], entries: Iterable[FileEntry]) -> None:
+        self._one: dict[str, str] = {}
+        self._several: dict[str, set[str]] = {}
+        for item in items:
+            for text in (item.disbursement_id, *item.references):
+                self._add(text, item.disbursement_id)
+        for entry in entries:
+            self._add(entry.disbursement_id, entry.disbursement_id)
+            self._add(entry.trace, entry.disbursement_id)
+
+    def _add(self, text: str, disbursement_id: str) -> None:
+        text = text.casefold()
+        known = self._one.setdefault(text, disbursement_id)
+        if known != disbursement_id:
+            self._several.setdefault(text, {known}).add(disbursement_id)
+
+    def named_by(self, line: StatementLine) -> tuple[str, ...]:
+        """The payments a line names: by its reference, by its trace number."""
+        found: tuple[str, ...] = ()
+        for text in (line.reference, line.trace):
+            if text and (one := self._one.get(text := text.casefold())) is not None:
+                found = tuple(sorted({*found, *self._several[text]})) if text in self._several else (*found, one)
+        return found if len(found) < 2 else tuple(sorted(set(found)))
 
 
-def named_by(line: StatementLine, index: Mapping[str, set[str]]) -> set[str]:
-    """The payments a line names: by its reference, by its trace number."""
-    found: set[str] = set()
-    for text in (line.reference, line.trace):
-        if text:
-            found |= index.get(text.casefold(), set())
-    return found
+def judge(item: TransitItem, lines: Sequence[StatementLine], ends: dict[str, Ends]) -> Judged:
+    """A payment with the new lines that name it, whose ends are noted. Debits first, then what came back."""
+    if len(lines) == 1:
+        line = lines[0]
+        # What nearly every payment is. Objects spared here are objects the collector need not walk again and again.
+        if item.state is ItemState.IN_TRANSIT and line.amount_cents == -item.amount_cents:
+            ends[line.line_id] = (Ending.MATCHED, "settles", 0)
+            return Judged(ItemState.SETTLED, Ending.MATCHED, "settled", debited=True)
+        return _Judging(item, ends).judge(lines)
+    return _Judging(item, ends).judge(sorted(lines, key=lambda line: (line.day, line.line_id)))
 
 
-def judge(item: TransitItem, lines: Sequence[StatementLine]) -> Judged:
-    """A payment with the new lines that name it. Debits first, as the bank books them, then what came back."""
-    ordered = sorted(lines, key=lambda line: (line.day, line.line_id))
-    judged = Judged(item.state)
-    spare = _debits(item, [line for line in ordered if line.amount_cents < 0], judged)
-    _credits(item, [line for line in ordered if line.amount_cents >= 0], spare, judged)
-    return judged
+class _Judging:
+    """One payment and its lines, in the order in which the bank booked them."""
 
+    def __init__(self, item: TransitItem, ends: dict[str, Ends]) -> None:
+        self.item, self.ends = item, ends
+        self.judged = Judged(item.state)
+        self.spare: list[StatementLine] = []
 
-def _debits(item: TransitItem, debits: Sequence[StatementLine], judged: Judged) -> list[StatementLine]:
-    """Settle the payment; the debits that were one too many."""
-    if not debits:
-        return []
-    judged.debited = True
-    expected = item.amount_cents
-    if item.state is ItemState.RETURNED:
-        for line in debits:
-            judged.end(line, Ending.OPEN, "debit_after_return", -line.amount_cents)
-        return []
-    spare = list(debits)
-    if item.state is ItemState.IN_TRANSIT:
+    def judge(self, lines: Sequence[StatementLine]) -> Judged:
+        debits = [line for line in lines if line.amount_cents < 0]
+        if debits:
+            self.judged.debited = True
+            self._debits(debits)
+        for line in lines:
+            if line.amount_cents >= 0:
+                self._credit(line)
+        return self.judged
+
+    def _end(self, line: StatementLine, ending: Ending, reason: str, difference_cents: int = 0) -> None:
+        self.ends[line.line_id] = (ending, reason, difference_cents)
+
+    def _become(self, state: ItemState, reason: str) -> None:
+        self.judged.state, self.judged.ending, self.judged.reason = state, Ending.MATCHED, reason
+
+    def _debits(self, debits: list[StatementLine]) -> None:
+        """Settle the payment; the debits that were one too many are spare."""
+        item, expected = self.item, self.item.amount_cents
+        if not item.debit_expected:
+            reason = "debit_after_return" if item.state is ItemState.RETURNED else "duplicate_debit"
+            self._open(debits, reason)
+            self.spare = debits if item.state is ItemState.SETTLED else []
+            return
         exact = next((line for line in debits if -line.amount_cents == expected), None)
         total = -sum(line.amount_cents for line in debits)
         if exact is not None:
-            judged.end(exact, Ending.MATCHED, "settles")
-            spare.remove(exact)
-            judged.state, judged.ending, judged.reason = ItemState.SETTLED, Ending.MATCHED, "settled"
+            self._end(exact, Ending.MATCHED, "settles" if item.state is ItemState.IN_TRANSIT else "confirms")
+            self._paid("settled" if item.state is ItemState.IN_TRANSIT else "confirmed")
+            self.spare = [line for line in debits if line is not exact]
+            self._open(self.spare, "duplicate_debit")
         elif total == expected:
             for line in debits:
-                judged.end(line, Ending.MATCHED, "settles_in_parts")
-            judged.state, judged.ending, judged.reason = ItemState.SETTLED, Ending.MATCHED, "settled_in_parts"
-            return []
+                self._end(line, Ending.MATCHED, "settles_in_parts")
+            self._paid("settled_in_parts")
         else:
             reason = "partial_payment" if total < expected else "wrong_amount"
             for line in debits:
-                judged.end(line, Ending.OPEN, reason, total - expected)
-            judged.ending, judged.reason = Ending.OPEN, reason
-            return []
-    for line in spare:
-        judged.end(line, Ending.OPEN, "duplicate_debit", -line.amount_cents)
-    return spare
+                self._end(line, Ending.OPEN, reason, total - expected)
+            self.judged.ending, self.judged.reason = Ending.OPEN, reason
 
+    def _paid(self, reason: str) -> None:
+        if self.item.state is ItemState.RETURNED:
+            # The finance system has told of the return; the bank's credit is still to come.
+            self.judged.ending, self.judged.reason = Ending.OPEN, "return_awaited"
+        else:
+            self._become(ItemState.SETTLED, reason)
 
-def _credits(item: TransitItem, credits_: Sequence[StatementLine], spare: list[StatementLine], judged: Judged) -> None:
-    for line in credits_:
-        twin = next((debit for debit in spare if debit.amount_cents == -line.amount_cents), None)
+    def _open(self, lines: Sequence[StatementLine], reason: str) -> None:
+        for line in lines:
+            self._end(line, Ending.OPEN, reason, -line.amount_cents)
+
+    def _credit(self, line: StatementLine) -> None:
+        item, judged = self.item, self.judged
+        twin = next((debit for debit in self.spare if debit.amount_cents == -line.amount_cents), None)
         if line.amount_cents == 0:
-            judged.end(line, Ending.EXPLAINED, "nothing_moved")
+            self._end(line, Ending.EXPLAINED, "nothing_moved")
         elif twin is not None and line.return_code is None:
             # A return reason speaks of the payment; without one, the bank corrects its own second debit.
-            spare.remove(twin)
-            judged.end(twin, Ending.EXPLAINED, "duplicate_reversed")
-            judged.end(line, Ending.EXPLAINED, "duplicate_reversed")
+            self.spare.remove(twin)
+            for one in (twin, line):
+                self._end(one, Ending.EXPLAINED, "duplicate_reversed")
         elif line.amount_cents != item.amount_cents:
-            judged.end(line, Ending.OPEN, "return_amount_differs", line.amount_cents - item.amount_cents)
+            self._end(line, Ending.OPEN, "return_amount_differs", line.amount_cents - item.amount_cents)
+        elif item.credit_due and judged.reason != "return_confirmed":
+            self._end(line, Ending.MATCHED, "confirms_return")
+            self._become(ItemState.RETURNED, "return_confirmed")
         elif judged.state is ItemState.RETURNED:
-            judged.end(line, Ending.OPEN, "duplicate_return", line.amount_cents)
+            self._end(line, Ending.OPEN, "duplicate_return", line.amount_cents)
         else:
-            judged.end(line, Ending.MATCHED, "returns")
-            late = item.state is ItemState.SETTLED
-            judged.state, judged.ending = ItemState.RETURNED, Ending.MATCHED
-            judged.reason = "late_return" if late else "returned"
+            self._end(line, Ending.MATCHED, "returns")
+            self._become(ItemState.RETURNED, "late_return" if item.state is ItemState.SETTLED else "returned")
