@@ -28,6 +28,7 @@ from contracts.steps.applications import (
     RECORD_CREDENTIAL,
     REMIND_COLLEGE,
     REQUEST_ENROLLMENT,
+    Awaited,
     CloseCase,
 )
 from contracts.steps.eligibility import DETERMINE, Determination
@@ -44,7 +45,7 @@ from contracts.steps.payments import (
 from workflows import deadlines, questions, requests
 from workflows.conduct import CaseEnds
 from workflows.deadlines import Deadline, Waited
-from workflows.reimbursement import Reimbursement
+from workflows.reimbursement import DEADLINE_ON_RECORD, Reimbursement
 
 DETERMINATIONS_MAX = 20
 ENROLLMENT_REQUESTS_MAX = 3
@@ -145,7 +146,7 @@ class FundingJourney(Reimbursement):
         )
         waited = await self.wait(self.has_new_evidence, due)
         # The person did not send what was missing in time.
-        if waited is Waited.DUE:
+        if waited is Waited.DUE and await self.has_lapsed(Awaited.EVIDENCE, self.has_new_evidence):
             raise CaseEnds(Outcome.INCOMPLETE, *found.missing)
 
     async def await_appeal(self, found: Determination) -> str | None:
@@ -153,6 +154,9 @@ class FundingJourney(Reimbursement):
         reasons = [finding.reason for finding in found.findings if finding.result == "not_met"]
         due = await self.enter_until(Stage.APPEAL, found.plan.deadlines.appeal, "person: appeal; then it is final")
         decision = await self.ask(questions.APPEAL_WINDOW, due, unless=self.has_new_evidence)
+        is_over = decision is None and not self.has_new_evidence()
+        if is_over and not await self.has_lapsed(Awaited.EVIDENCE, self.has_new_evidence):
+            due = deadlines.after(workflow.now(), found.plan.deadlines.appeal, "staff: hear the appeal")
         if decision is None and self.has_new_evidence():
             decision = await self.ask(questions.APPEAL, due)
         if decision is Decision.APPROVE and self.answer is not None:
@@ -182,7 +186,8 @@ class FundingJourney(Reimbursement):
         self.holds += 1
         self.known.forget_hold()
         self.may_hold_money = True
-        held = await self.do(HOLD_FUNDS, requests.hold(self.submitted, self.plan, number=self.holds))
+        request = requests.hold(self.submitted, self.plan, number=self.holds)
+        held = await self.do(HOLD_FUNDS, request)
         # A limit that waiting cannot lift stands in the way.
         if held.status is HoldStatus.REFUSED:
             raise CaseEnds(Outcome.NO_FUNDS, held.reason or "refused")
@@ -191,8 +196,11 @@ class FundingJourney(Reimbursement):
                 Stage.WAITING_LIST, self.plan.deadlines.waiting_list, f"money: {held.reason or 'waiting list'}"
             )
             waited = await self.wait(lambda: self.known.hold_placed is not None, due)
+            if waited is Waited.DUE and workflow.patched(DEADLINE_ON_RECORD):
+                # The money may have come while its fact has not: the same request gives the newest answer.
+                held = await self.do(HOLD_FUNDS, request)
             # No money came back in time.
-            if waited is Waited.DUE:
+            if waited is Waited.DUE and held.status is not HoldStatus.HELD:
                 raise CaseEnds(Outcome.NO_FUNDS, held.reason or "waiting_list_expired")
 
     # 3 Enrollment ----------------------------------------------------------------------------------------------------
@@ -209,7 +217,8 @@ class FundingJourney(Reimbursement):
             due = await self.enter_until(
                 Stage.ENROLLMENT, self.plan.deadlines.enrollment_waitlist, "college: a seat from its own waiting list"
             )
-            await self.wait(lambda: not isinstance(self.known.answer, EnrollmentWaitlisted), due)
+            if await self.wait(self.has_seat_answer, due) is Waited.DUE:
+                await self.has_lapsed(Awaited.SEAT, self.has_seat_answer)
         answer = self.known.answer
         # The college did not take the person.
         if isinstance(answer, EnrollmentRefused):
@@ -245,14 +254,20 @@ class FundingJourney(Reimbursement):
         decision = await self.ask(questions.SILENT_COLLEGE, last, unless=self.has_answer)
         if self.has_answer():
             return True
+        if decision is Decision.RETRY:
+            return False
         # The college stayed silent, and staff did not want it asked again.
-        if decision is not Decision.RETRY:
+        if await self.has_lapsed(Awaited.COLLEGE_ANSWER, self.has_answer):
             raise CaseEnds(Outcome.ENROLLMENT_LAPSED, "college_silent")
-        return False
+        return True
 
     def has_answer(self) -> bool:
         """Whether the college has answered."""
         return self.known.answer is not None
+
+    def has_seat_answer(self) -> bool:
+        """Whether the college has said more than that it has a waiting list."""
+        return not isinstance(self.known.answer, EnrollmentWaitlisted)
 
     async def remind_college(self, due: Deadline, *, escalated: bool = False) -> None:
         """Remind the silent college; the request's new deadline travels along."""
@@ -294,7 +309,8 @@ class FundingJourney(Reimbursement):
     async def follow_learning(self) -> None:
         """Wait for a registered issuer's word that the person completed."""
         due = await self.enter_until(Stage.LEARNING, self.plan.deadlines.completion, "college: completion attested")
-        await self.wait(lambda: self.known.completion is not None or self.known.left_course is not None, due)
+        if await self.wait(self.has_left_learning, due) is Waited.DUE:
+            await self.has_lapsed(Awaited.COMPLETION, self.has_left_learning)
         # The college reports that the person left the course.
         if self.known.completion is None and self.known.left_course is not None:
             raise CaseEnds(Outcome.NOT_COMPLETED, "left_course", self.known.left_course.reason)
@@ -303,6 +319,10 @@ class FundingJourney(Reimbursement):
             raise CaseEnds(Outcome.NOT_COMPLETED, "completion_not_attested")
         self.completion = self.known.completion
         self.earned_on = self.completion.completed_on
+
+    def has_left_learning(self) -> bool:
+        """Whether the course is behind the person, completed or not."""
+        return self.known.completion is not None or self.known.left_course is not None
 
     # 5 Exam ----------------------------------------------------------------------------------------------------------
 
@@ -327,12 +347,23 @@ class FundingJourney(Reimbursement):
         waits = self.plan.deadlines
         await self.issue_exam_voucher(policy, attempt)
         due = await self.enter_until(Stage.EXAM, waits.exam_registration, f"person: register for attempt {attempt}")
+
+        def is_registered() -> bool:
+            return self.known.exam(attempt) is not None
+
+        def has_result() -> bool:
+            return self.final_result(attempt) is not None
+
+        waited = await self.wait(is_registered, due)
         # The person did not register in time.
-        if await self.wait(lambda: self.known.exam(attempt) is not None, due) is Waited.DUE:
+        if waited is Waited.DUE and await self.has_lapsed(
+            Awaited.EXAM_REGISTRATION, is_registered, exam_id=policy.exam_id, attempt=attempt
+        ):
             raise CaseEnds(Outcome.EXAM_NOT_PASSED, "not_registered")
         if isinstance(self.known.exam(attempt), ExamRegistered):
             due = await self.enter_until(Stage.EXAM, waits.exam_result, f"college: result of attempt {attempt}")
-        await self.wait(lambda: self.final_result(attempt) is not None, due)
+        if await self.wait(has_result, due) is Waited.DUE:
+            await self.has_lapsed(Awaited.EXAM_RESULT, has_result, exam_id=policy.exam_id, attempt=attempt)
         result = self.final_result(attempt)
         # Nobody reported a result in time.
         if result is None:

@@ -13,6 +13,7 @@ from contracts.events.payments import DisbursementRepaired, DisbursementSettled
 from contracts.ids import ClaimId
 from contracts.journey import Decision, Outcome, Stage, StartJourney
 from contracts.plan import CasePlan
+from contracts.steps.applications import LAPSE_CASE, Awaited
 from contracts.steps.payments import PAY_CLAIM, REVIEW_CLAIM, ClaimReviewed, ClaimStatus, PayClaim, PaymentOrdered
 from workflows import deadlines, questions, requests
 from workflows.conduct import CaseEnds
@@ -22,6 +23,7 @@ from workflows.staff import StaffUpdates
 CLAIMS_MAX = 20
 APPROVERS_MAX = 4
 PAYMENT_ATTEMPTS_MAX = 10
+DEADLINE_ON_RECORD = "deadline-on-record"
 
 
 class Reimbursement(StaffUpdates):
@@ -36,13 +38,36 @@ class Reimbursement(StaffUpdates):
         self.may_hold_money = False
         self.claims_reviewed: set[ClaimId] = set()
 
+    async def has_lapsed(
+        self, awaited: Awaited, met: Callable[[], bool], *, exam_id: str | None = None, attempt: int | None = None
+    ) -> bool:
+        """Whether the deadline ends the wait. What was acknowledged in time counts, however late its fact arrives."""
+        # Cases that were under way before the deadline was put on the record end as they did then.
+        if not workflow.patched(DEADLINE_ON_RECORD):
+            return True
+        request = requests.lapse(
+            self.id,
+            awaited,
+            documents_known=len(self.known.evidence),
+            claims_known=self.claims_reviewed,
+            exam_id=exam_id,
+            attempt=attempt,
+        )
+        if (await self.do(LAPSE_CASE, request)).lapsed:
+            return True
+        self.note(f"{awaited} was reported in time; its fact is on the way")
+        last = deadlines.after(workflow.now(), deadlines.OVERDUE, f"the fact of the {awaited}, reported in time")
+        return await self.wait(met, last) is Waited.DUE
+
     # 7 Claim ---------------------------------------------------------------------------------------------------------
 
     async def settle_claim(self) -> None:
         """Wait for the provider's claim and have it matched, until one is approved or refused."""
         due = await self.enter_until(Stage.CLAIM, self.plan.deadlines.claim, "provider: claim reimbursement")
         for _ in range(CLAIMS_MAX):
-            await self.wait(lambda: self.known.claim_beside(self.claims_reviewed) is not None, due)
+            waited = await self.wait(self.has_claim, due)
+            if waited is Waited.DUE and not self.has_claim():
+                await self.has_lapsed(Awaited.CLAIM, self.has_claim)
             claim = self.known.claim_beside(self.claims_reviewed)
             # The provider did not claim in time.
             if claim is None:
@@ -58,6 +83,10 @@ class Reimbursement(StaffUpdates):
                 raise CaseEnds(Outcome.CLAIM_REFUSED, *(check.reason for check in reviewed.checks if not check.passed))
         # Every claim came back with defects.
         raise CaseEnds(Outcome.CLAIM_LAPSED, "too_many_claims")
+
+    def has_claim(self) -> bool:
+        """Whether a claim came that was not reviewed."""
+        return self.known.claim_beside(self.claims_reviewed) is not None
 
     async def review_claim(self, due: Deadline) -> ClaimReviewed:
         """Match the claim; what rules alone may not approve goes to staff, to as many of them as the amount takes."""

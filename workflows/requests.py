@@ -1,12 +1,12 @@
 """What each step is asked, put together from the case: the same case state always gives the same request."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from contracts.events.applications import ApplicationSubmitted, ClaimSubmitted, CompletionAttested, EnrollmentAccepted
-from contracts.ids import ApplicationId, EnrollmentId
+from contracts.ids import ApplicationId, ClaimId, EnrollmentId
 from contracts.plan import CasePlan, ExamPolicy
-from contracts.steps.applications import RecordCredential, RemindCollege, RequestEnrollment
+from contracts.steps.applications import Awaited, LapseCase, RecordCredential, RemindCollege, RequestEnrollment
 from contracts.steps.eligibility import Determine
 from contracts.steps.payments import EncumberFunds, HoldFunds, IssueExamVoucher, ReviewClaim
 from contracts.texts import Sealed
@@ -50,6 +50,8 @@ def hold(asked: ApplicationSubmitted, plan: CasePlan, *, number: int) -> HoldFun
         amount_cents=plan.award_cents,
         hold_seconds=max(1, int(plan.deadlines.hold.total_seconds())),
         hold_number=number,
+        submitted_at=asked.submitted_at,
+        priority_group=plan.priority_group,
     )
 
 
@@ -81,6 +83,26 @@ def reminder(
         reminder_number=number,
         escalated=escalated,
         respond_by=respond_by,
+    )
+
+
+def lapse(
+    application_id: ApplicationId,
+    awaited: Awaited,
+    *,
+    documents_known: int,
+    claims_known: Collection[ClaimId],
+    exam_id: str | None = None,
+    attempt: int | None = None,
+) -> LapseCase:
+    """Take no more reports, unless what the case waits for was reported already."""
+    return LapseCase(
+        application_id=application_id,
+        awaited=awaited,
+        exam_id=exam_id,
+        attempt_number=attempt,
+        documents_known=documents_known,
+        claims_known=sorted(claims_known),
     )
 
 
@@ -147,4 +169,7 @@ def review(
         auto_approve_max_cents=plan.claim_auto_approve_max_cents,
         approved_by=list(approved_by),
         refused_by=refused_by,
+        lines=claim.lines,
+        documents=claim.documents,
+        cost_lines=plan.cost_lines,
     )

@@ -1,11 +1,12 @@
 """What the journey may ask of applications."""
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
 from contracts.events.applications import StaffAct
-from contracts.ids import AttestationId, CredentialAwardId, EnrollmentId, PersonId, StaffActId
+from contracts.ids import AttestationId, ClaimId, CredentialAwardId, EnrollmentId, PersonId, StaffActId
 from contracts.money import PositiveCents
 from contracts.steps.base import Queue, Step, StepInput, StepOutput
 from contracts.texts import Actor, Code, Instant, Sentence, Slug
@@ -89,4 +90,39 @@ class CloseCase(StepInput):
 
 CLOSE_CASE = Step("applications.close_case.v1", Queue.APPLICATIONS, CloseCase, Done)
 
-STEPS = (REQUEST_ENROLLMENT, REMIND_COLLEGE, RECORD_CREDENTIAL, RECORD_STAFF_ACT, CLOSE_CASE)
+
+class Awaited(StrEnum):
+    """What a case may wait for somebody to report to applications."""
+
+    EVIDENCE = "evidence"
+    COLLEGE_ANSWER = "college_answer"
+    SEAT = "seat"
+    """A place from the college's own waiting list."""
+    COMPLETION = "completion"
+    EXAM_REGISTRATION = "exam_registration"
+    EXAM_RESULT = "exam_result"
+    CLAIM = "claim"
+
+
+class LapseCase(StepInput):
+    """The deadline passed: take no more reports of this case, unless what it waits for was reported already.
+
+    What was acknowledged may still be on its way to the journey; `documents_known` and `claims_known` say what of it
+    the journey has heard.
+    """
+
+    awaited: Awaited
+    exam_id: Slug | None = None
+    attempt_number: Annotated[int, Field(ge=1, le=10)] | None = None
+    documents_known: Annotated[int, Field(ge=0, le=1_000)] = 0
+    claims_known: Annotated[list[ClaimId], Field(max_length=32)] = []
+
+
+class CaseLapsed(StepOutput):
+    lapsed: bool
+    """False: it was reported in time, and its fact will arrive."""
+
+
+LAPSE_CASE = Step("applications.lapse_case.v1", Queue.APPLICATIONS, LapseCase, CaseLapsed)
+
+STEPS = (REQUEST_ENROLLMENT, REMIND_COLLEGE, RECORD_CREDENTIAL, RECORD_STAFF_ACT, CLOSE_CASE, LAPSE_CASE)

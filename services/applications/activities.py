@@ -5,14 +5,17 @@ from typing import Any
 
 from contracts.steps.applications import (
     CLOSE_CASE,
+    LAPSE_CASE,
     RECORD_CREDENTIAL,
     RECORD_STAFF_ACT,
     REMIND_COLLEGE,
     REQUEST_ENROLLMENT,
+    CaseLapsed,
     CloseCase,
     CredentialOnRecord,
     Done,
     EnrollmentRequestedResult,
+    LapseCase,
     RecordCredential,
     RecordStaffAct,
     RemindCollege,
@@ -51,6 +54,10 @@ class ApplicationsSteps:
     async def close_case(self, ask: CloseCase) -> Done:
         return await conducting.close_case(ask, db=self._db, now=self._clock.now())
 
+    @implements(LAPSE_CASE)
+    async def lapse_case(self, ask: LapseCase) -> CaseLapsed:
+        return await conducting.lapse_case(ask, db=self._db, now=self._clock.now())
+
     def all(self) -> Sequence[Callable[..., Any]]:
         return (
             self.request_enrollment,
@@ -58,4 +65,5 @@ class ApplicationsSteps:
             self.record_credential,
             self.record_staff_act,
             self.close_case,
+            self.lapse_case,
         )

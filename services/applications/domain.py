@@ -8,6 +8,7 @@ from enum import StrEnum
 from contracts.errors import Conflict, Forbidden, Refused
 from contracts.events.applications import ExamResult
 from contracts.ids import ApplicationId, EnrollmentId, PersonId
+from contracts.steps.applications import Awaited, LapseCase
 
 LATEST_ZONE = timedelta(hours=14)
 """The furthest a calendar may be ahead of UTC: a day that has begun anywhere is not in the future."""
@@ -71,6 +72,12 @@ class ExamAttemptOutOfOrder(Conflict):
     """Attempt {attempt_number} cannot be {act}: {why}."""
 
     code = "exam_attempt_out_of_order"
+
+
+class ChargeAnsweredBefore(Conflict):
+    """The person answered the question about charges before; the first answer stands."""
+
+    code = "charge_answered_before"
 
 
 class CredentialNotRecorded(Conflict):
@@ -144,10 +151,11 @@ class Application:
     withdrawn_reason: str | None = None
     closed_at: datetime | None = None
     outcome: str | None = None
+    lapsed_at: datetime | None = None
 
     @property
     def is_open(self) -> bool:
-        return self.closed_at is None and self.withdrawn_at is None
+        return self.closed_at is None and self.withdrawn_at is None and self.lapsed_at is None
 
     def require_open(self) -> None:
         if not self.is_open:
@@ -357,6 +365,37 @@ def resulted(attempt: ExamAttempt | None, *, attempt_number: int, result: ExamRe
     if attempt.result is not None:
         raise AlreadyReported(subject="exam attempt", pointer="/result")
     return replace(attempt, result=result, resulted_at=now)
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What was reported of a case, as far as a deadline may ask for it."""
+
+    documents: int
+    enrollment: Enrollment | None
+    attempt: ExamAttempt | None
+    """The exam attempt that is asked about."""
+    claims: frozenset[str]
+
+
+def was_reported(ask: LapseCase, reported: Reported) -> bool:
+    """Whether what the case waits for came before its deadline was put on the record."""
+    enrollment, attempt = reported.enrollment, reported.attempt
+    match ask.awaited:
+        case Awaited.EVIDENCE:
+            return reported.documents > ask.documents_known
+        case Awaited.COLLEGE_ANSWER:
+            return enrollment is not None and enrollment.answer is not None
+        case Awaited.SEAT:
+            return enrollment is not None and enrollment.state not in UNANSWERED
+        case Awaited.COMPLETION:
+            return enrollment is not None and enrollment.state in (EnrollmentState.COMPLETED, EnrollmentState.WITHDRAWN)
+        case Awaited.EXAM_REGISTRATION:
+            return attempt is not None and attempt.result is not ExamResult.CANCELED
+        case Awaited.EXAM_RESULT:
+            return attempt is not None and attempt.result not in (None, ExamResult.CANCELED)
+        case Awaited.CLAIM:
+            return not reported.claims <= set(ask.claims_known)
 
 
 def read_ssn(text: str) -> str:

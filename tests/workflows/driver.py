@@ -20,6 +20,7 @@ from contracts.events.applications import (
     CompletionAttested,
     DocumentReceived,
     EnrollmentAccepted,
+    EnrollmentWithdrawn,
     ExamRegistered,
     ExamResult,
     ExamResulted,
@@ -182,6 +183,9 @@ class Case:
             completed_on="2026-07-31",
             attested_at=LONG_AGO,
         )
+
+    def left_course(self) -> EnrollmentWithdrawn:
+        return EnrollmentWithdrawn(**self.enrollment(), reason="moved_away", withdrawn_at=LONG_AGO)
 
     def registered(self, attempt: int = 1) -> ExamRegistered:
         return ExamRegistered(

@@ -12,7 +12,7 @@ from contracts.events.eligibility import Eligibility, Finding
 from contracts.ids import CredentialAwardId, DeterminationId, DisbursementId, EnrollmentId, ExamVoucherId, HoldId
 from contracts.plan import CasePlan, CostKind, CostLine, Deadlines, ExamPolicy
 from contracts.steps import applications, eligibility, payments
-from contracts.steps.applications import CredentialOnRecord, Done, EnrollmentRequestedResult
+from contracts.steps.applications import CaseLapsed, CredentialOnRecord, Done, EnrollmentRequestedResult
 from contracts.steps.base import Queue, Step, StepInput, StepOutput
 from contracts.steps.eligibility import Determination
 from contracts.steps.payments import (
@@ -173,6 +173,8 @@ class FakeSteps:
                     amount_cents=AWARD_CENTS,
                     due_at=datetime(2030, 1, 1, tzinfo=UTC),
                 )
+            case "lapse_case":
+                return CaseLapsed(lapsed=True)
             case "release_funds":
                 return FundsReleasedResult(released_cents=0)
             case _:

@@ -17,6 +17,7 @@ from contracts.journey import (
     Outcome,
     Stage,
 )
+from contracts.steps.applications import LAPSE_CASE, CaseLapsed
 from contracts.steps.eligibility import DETERMINE
 from contracts.steps.payments import (
     ENCUMBER_FUNDS,
@@ -169,6 +170,30 @@ async def step_refused_and_mended_by_staff(case: Case, steps: FakeSteps) -> Outc
     return await case.outcome()
 
 
+async def college_answered_in_time_and_heard_late_then_not_completed(case: Case, steps: FakeSteps) -> Outcome:
+    steps.script(LAPSE_CASE, CaseLapsed(lapsed=False))
+    await case.reaches(Stage.ENROLLMENT)
+    await case.passes(timedelta(days=20))
+    await case.reaches(Stage.ENROLLMENT, noted="college_answer was reported in time")
+    await case.tell(case.accepted())
+    await case.reaches(Stage.LEARNING)
+    return await case.outcome()
+
+
+async def served_while_the_place_on_the_waiting_list_ran_out(case: Case, steps: FakeSteps) -> Outcome:
+    steps.script(HOLD_FUNDS, FundsHeld(status=HoldStatus.WAITING, reason="over_award"))
+    await case.reaches(Stage.WAITING_LIST)
+    await case.passes(timedelta(days=61))
+    await case.to_claim()
+    steps.script(LAPSE_CASE, CaseLapsed(lapsed=False))
+    await case.passes(timedelta(days=43))
+    await case.reaches(Stage.CLAIM, noted="claim was reported in time")
+    await case.tell(case.claimed())
+    await case.reaches(Stage.REIMBURSEMENT)
+    await case.tell(case.settled())
+    return await case.outcome()
+
+
 SCENARIOS: dict[Scenario, Outcome] = {
     sixteen_weeks_with_a_retake: Outcome.REIMBURSED,
     information_missing_then_incomplete: Outcome.INCOMPLETE,
@@ -182,4 +207,6 @@ SCENARIOS: dict[Scenario, Outcome] = {
     claim_returned_then_approved_by_two: Outcome.REIMBURSED,
     payment_overdue_returned_and_paid_again: Outcome.REIMBURSED,
     step_refused_and_mended_by_staff: Outcome.NOT_COMPLETED,
+    college_answered_in_time_and_heard_late_then_not_completed: Outcome.NOT_COMPLETED,
+    served_while_the_place_on_the_waiting_list_ran_out: Outcome.REIMBURSED,
 }

@@ -37,7 +37,7 @@ async def test_money_that_comes_back_serves_the_waiting_case(case: Case, steps: 
 
 
 async def test_the_place_on_the_waiting_list_lapses_and_is_given_back(case: Case, steps: FakeSteps) -> None:
-    steps.script(HOLD_FUNDS, WAITING)
+    steps.script(HOLD_FUNDS, WAITING, WAITING)
     await case.start()
     assert await case.outcome() is Outcome.NO_FUNDS
     assert len(steps.of(RELEASE_FUNDS)) == 1

@@ -15,7 +15,7 @@ WHERE person_id = $1 AND program_id = $2 AND credential_id = $3 AND partner_id =
 
 _COLUMNS = """
 application_id, person_id, partner_id, program_id, round_id, provider_id, credential_id, course_run_id, county,
-language, publish_name, submitted_at, withdrawn_at, withdrawn_reason, closed_at, outcome
+language, publish_name, submitted_at, withdrawn_at, withdrawn_reason, closed_at, outcome, lapsed_at
 """
 
 # Whoever changes anything of a case locks its application row first: one order of locks, one order of facts.
@@ -32,9 +32,17 @@ _WITHDRAW = "UPDATE application SET withdrawn_at = $2, withdrawn_reason = $3 WHE
 
 _CLOSE = "UPDATE application SET closed_at = $2, outcome = $3 WHERE application_id = $1"
 
+_LAPSE = "UPDATE application SET lapsed_at = $2 WHERE application_id = $1"
+
 _PUT_DOCUMENT = """
 INSERT INTO document (document_id, application_id, partner_id, kind, sealed_evidence, received_at)
 VALUES ($1, $2, $3, $4, $5, $6)
+"""
+
+_FIND_CHARGE_ANSWER = "SELECT charged, amount_cents FROM charge_answer WHERE application_id = $1"
+
+_PUT_CHARGE_ANSWER = """
+INSERT INTO charge_answer (application_id, partner_id, charged, amount_cents, answered_at) VALUES ($1, $2, $3, $4, $5)
 """
 
 _COUNT_DOCUMENTS = "SELECT count(*) FROM document WHERE application_id = $1"
@@ -72,11 +80,29 @@ async def close(tx: Connection, application_id: str, *, outcome: str, now: datet
     await tx.execute(_CLOSE, application_id, now, outcome)
 
 
+async def lapse(tx: Connection, application_id: str, *, now: datetime) -> None:
+    await tx.execute(_LAPSE, application_id, now)
+
+
 async def put_document(
     tx: Connection, document_id: DocumentId, application: Application, *, kind: str, sealed_evidence: str, now: datetime
 ) -> None:
     await tx.execute(
         _PUT_DOCUMENT, document_id, application.application_id, application.partner_id, kind, sealed_evidence, now
+    )
+
+
+async def find_charge_answer(tx: Connection, application_id: str) -> tuple[bool, int | None] | None:
+    """Whether the person was charged, and how much, where it was said."""
+    row = await tx.fetchrow(_FIND_CHARGE_ANSWER, application_id)
+    return None if row is None else (row["charged"], row["amount_cents"])
+
+
+async def put_charge_answer(
+    tx: Connection, application: Application, *, charged: bool, cents: int | None, now: datetime
+) -> None:
+    await tx.execute(
+        _PUT_CHARGE_ANSWER, application.application_id, application.partner_id, charged, cents, now
     )
 
 

@@ -1,11 +1,12 @@
 """Enrollments, exam attempts and claims: what colleges report."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from asyncpg import Record
 
-from contracts.events.applications import ExamResult
+from contracts.events.applications import ClaimDocument, ClaimLine, ExamResult
 from contracts.ids import ClaimId
 from kit.db import Connection
 from services.applications.domain import AnswerKind, CollegeAnswer, Enrollment, EnrollmentState, ExamAttempt
@@ -14,7 +15,7 @@ _COLUMNS = """
 e.enrollment_id, e.application_id, e.person_id, e.partner_id, e.program_id, e.provider_id, e.credential_id,
 e.course_run_id, e.award_cents, e.respond_by, e.requested_at, e.state, e.answer, e.price_cents, e.starts_on, e.reasons,
 e.answered_at, e.started_at, e.milestones, e.reminders, e.completed_on, e.withdrawn_reason, e.ended_at,
-a.closed_at IS NULL AND a.withdrawn_at IS NULL AS case_open
+a.closed_at IS NULL AND a.withdrawn_at IS NULL AND a.lapsed_at IS NULL AS case_open
 """
 
 _PUT = """
@@ -62,17 +63,20 @@ SET registration = excluded.registration, registered_at = excluded.registered_at
 _PUT_CLAIM = """
 INSERT INTO claim (
     claim_id, enrollment_id, application_id, provider_id, invoice_number, invoice_on, amount_cents,
-    participant_charged_cents, submitted_at
-) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-ON CONFLICT (enrollment_id, invoice_number, invoice_on, amount_cents, participant_charged_cents) DO NOTHING
+    participant_charged_cents, lines, documents, submitted_at
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+ON CONFLICT ON CONSTRAINT same_document_same_claim DO NOTHING
 RETURNING claim_id
 """
 
 _FIND_CLAIM = """
 SELECT claim_id, submitted_at FROM claim
 WHERE enrollment_id = $1 AND invoice_number = $2 AND invoice_on = $3 AND amount_cents = $4
-    AND participant_charged_cents = $5
+    AND participant_charged_cents = $5 AND lines = $6 AND documents = $7
 """
+
+
+_LIST_CLAIMS = "SELECT claim_id FROM claim WHERE application_id = $1"
 
 
 async def put(tx: Connection, enrollment: Enrollment) -> None:
@@ -121,6 +125,11 @@ async def save_attempt(tx: Connection, application_id: str, provider_id: str, at
     )  # fmt: skip
 
 
+async def list_claims(tx: Connection, application_id: str) -> frozenset[str]:
+    """The ids of every claim of the case."""
+    return frozenset(row["claim_id"] for row in await tx.fetch(_LIST_CLAIMS, application_id))
+
+
 async def put_claim(
     tx: Connection,
     claim_id: ClaimId,
@@ -130,10 +139,13 @@ async def put_claim(
     invoice_on: str,
     amount_cents: int,
     participant_charged_cents: int,
+    lines: Sequence[ClaimLine],
+    documents: Sequence[ClaimDocument],
     now: datetime,
 ) -> tuple[ClaimId, datetime, bool]:
     """Keep the claim document; the same document again is the same claim. Returns id, time and whether it is new."""
-    document = (invoice_number, invoice_on, amount_cents, participant_charged_cents)
+    papers = ([one.model_dump(mode="json") for one in part] for part in (lines, documents))
+    document = (invoice_number, invoice_on, amount_cents, participant_charged_cents, *papers)
     kept = await tx.fetchval(
         _PUT_CLAIM,
         claim_id,

@@ -17,10 +17,12 @@ from contracts.events.applications import (
 )
 from contracts.ids import CredentialAwardId, EnrollmentId
 from contracts.steps.applications import (
+    CaseLapsed,
     CloseCase,
     CredentialOnRecord,
     Done,
     EnrollmentRequestedResult,
+    LapseCase,
     RecordCredential,
     RecordStaffAct,
     RemindCollege,
@@ -34,7 +36,9 @@ from services.applications.domain import (
     CaseClosed,
     Enrollment,
     EnrollmentState,
+    Reported,
     closed_with_case,
+    was_reported,
 )
 from services.applications.store import applications, credentials, enrollments
 from services.applications.store.credentials import CredentialAward
@@ -172,6 +176,28 @@ async def record_staff_act(ask: RecordStaffAct, *, db: Database, now: datetime) 
             )
             await append(tx, fact, now=now)
     return Done()
+
+
+async def lapse_case(ask: LapseCase, *, db: Database, now: datetime) -> CaseLapsed:
+    """Shut the doors of a case whose deadline passed, unless what it waits for was acknowledged before.
+
+    Both sides take the case's lock: of a report and the lapse one is first, and the other hears of it.
+    """
+    async with db.transaction() as tx:
+        application = await _lock(tx, ask.application_id)
+        if application.lapsed_at is not None:
+            return CaseLapsed(lapsed=True)
+        attempts = await enrollments.find_attempts(tx, ask.application_id, ask.exam_id) if ask.exam_id else {}
+        reported = Reported(
+            documents=await applications.count_documents(tx, ask.application_id),
+            enrollment=await enrollments.find_of_application(tx, ask.application_id),
+            attempt=attempts.get(ask.attempt_number or 1),
+            claims=await enrollments.list_claims(tx, ask.application_id),
+        )
+        if was_reported(ask, reported):
+            return CaseLapsed(lapsed=False)
+        await applications.lapse(tx, ask.application_id, now=now)
+    return CaseLapsed(lapsed=True)
 
 
 async def close_case(ask: CloseCase, *, db: Database, now: datetime) -> Done:
