@@ -196,7 +196,7 @@ class Decided:
     rule_versions: Mapping[str, int]
 
 
-def plan_for(matter: Matter, *, eligible: bool) -> CasePlan:
+def plan_for(matter: Matter, *, eligible: bool, priority_group: int | None = None) -> CasePlan:
     """The plan the case pins: amounts only when eligible, deadlines for every outcome."""
     program, credential = matter.pack.program, matter.credential
     automatic = [level.up_to_cents for level in program.approvals.levels if level.approvers == 0]
@@ -211,4 +211,5 @@ def plan_for(matter: Matter, *, eligible: bool) -> CasePlan:
         exam=ExamPolicy.model_validate(exam.model_dump()) if exam else None,
         milestones=[Milestone(code=m.code, required=m.required) for m in credential.milestones] if credential else [],
         claim_auto_approve_max_cents=max(automatic, default=0),
+        priority_group=priority_group if eligible else None,
     )

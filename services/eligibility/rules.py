@@ -243,6 +243,12 @@ def _outcome(results: set[str]) -> Eligibility:
     return Eligibility.MORE_INFORMATION if Result.UNKNOWN in results else Eligibility.ELIGIBLE
 
 
+def _priority_group(matter: Matter) -> int | None:
+    """Which of the program's priority groups the person belongs to: the first whose way through the gate is met."""
+    groups = matter.pack.program.waiting_list.priority_groups
+    return next((place for place, way in enumerate(groups) if WAYS[way](matter).result == Result.MET), None)
+
+
 def decide(matter: Matter, criteria: Sequence[Criterion] = CRITERIA) -> Decided:
     """Judge every criterion. One not met makes the case ineligible, else one unknown asks for more information.
 
@@ -261,7 +267,7 @@ def decide(matter: Matter, criteria: Sequence[Criterion] = CRITERIA) -> Decided:
             for name, one in judged
         ],
         missing=list(dict.fromkeys(code for _, one in judged for code in one.missing)) if asks else [],
-        plan=plan_for(matter, eligible=outcome is Eligibility.ELIGIBLE),
+        plan=plan_for(matter, eligible=outcome is Eligibility.ELIGIBLE, priority_group=_priority_group(matter)),
         effective_on=matter.effective_on,
         rule_versions={name: RULE_VERSIONS[name] for name, _ in judged},
     )

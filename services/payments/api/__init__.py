@@ -1,22 +1,18 @@
 """The HTTP doors: the finance office makes, checks and repairs payments; providers, partners and staff read."""
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Response
 
 from contracts.ids import ClaimId, ExamVoucherId, PaymentBatchId
 from contracts.texts import Slug
-from kit.access import Access, Principal
-from kit.clock import Clock
-from kit.db import Database
+from kit.access import Principal
 from kit.http import once_from, require, respond
 from kit.idempotency import Once
+from services.payments.api.doors import PaymentsDoors
 from services.payments.domain import PayeeRepairId
-from services.payments.exam_codes import ExamCodes
 from services.payments.usecases import answering
 from services.payments.usecases.claims import claim_of_provider
-from services.payments.usecases.disbursements import Coding
 from services.payments.usecases.proof import money_of_program
 from services.payments.usecases.vouchers import reveal_code
 from services.payments.views import (
@@ -31,23 +27,14 @@ from services.payments.views import (
     claim_shown,
 )
 
+__all__ = ["PaymentsDoors", "router"]
+
 ClaimPath = Annotated[ClaimId, Path(alias="claim_id")]
 BatchPath = Annotated[PaymentBatchId, Path(alias="batch_id")]
 VoucherPath = Annotated[ExamVoucherId, Path(alias="exam_voucher_id")]
 RepairPath = Annotated[PayeeRepairId, Path(alias="repair_id")]
 ProviderPath = Annotated[Slug, Path(alias="provider_id")]
 ProgramPath = Annotated[Slug, Path(alias="program_id")]
-
-
-@dataclass(frozen=True, slots=True)
-class PaymentsDoors:
-    """What the doors of payments open onto."""
-
-    access: Access
-    db: Database
-    codes: ExamCodes
-    coding: Coding
-    clock: Clock
 
 
 def router(doors: PaymentsDoors) -> APIRouter:
