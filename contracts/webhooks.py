@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.ids import ApplicationId, ClaimId, DisbursementId, EnrollmentId
 from contracts.money import Cents, PositiveCents
-from contracts.texts import Code, Instant, Slug
+from contracts.texts import Code, Instant, Sentence, Slug
 
 BODY_BYTES_MAX = 20 * 1024
 
@@ -66,6 +66,8 @@ class ClaimDecidedData(_Thin):
     status: Code
     approved_cents: Cents
     reasons: list[Code]
+    defects: Annotated[list[Sentence], Field(max_length=32)] = []
+    """Every failed check in words: the written notice of defects (OAC 126-3-01)."""
 
 
 class PaymentData(_Thin):

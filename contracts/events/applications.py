@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.envelope import CaseFact
 from contracts.ids import (
@@ -16,6 +16,7 @@ from contracts.ids import (
     StaffActId,
 )
 from contracts.money import Cents, PositiveCents
+from contracts.plan import CostKind
 from contracts.texts import Actor, Code, Instant, Language, Reference, Sealed, Slug
 
 Text = Annotated[str, Field(min_length=1, max_length=500)]
@@ -229,6 +230,24 @@ class CredentialRecorded(CaseFact):
     recorded_at: Instant
 
 
+class ClaimLine(BaseModel):
+    """How much of a claim is for one cost line."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: CostKind
+    amount_cents: PositiveCents
+
+
+class ClaimDocument(BaseModel):
+    """A document that came with a claim: what it is, and the provider's own reference to it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: Code
+    reference: Reference
+
+
 class ClaimSubmitted(CaseFact):
     """The provider asks to be reimbursed."""
 
@@ -242,3 +261,16 @@ class ClaimSubmitted(CaseFact):
     amount_cents: PositiveCents
     participant_charged_cents: Cents
     submitted_at: Instant
+    lines: Annotated[list[ClaimLine], Field(max_length=8)] = []
+    """What the amount is for, by cost line; empty where the provider does not say."""
+    documents: Annotated[list[ClaimDocument], Field(max_length=16)] = []
+
+
+class ChargeAnswered(CaseFact):
+    """The person told, through its portal, whether the provider charged for taking part."""
+
+    TYPE: ClassVar[str] = "cairn.applications.charge.answered.v1"
+
+    charged: bool
+    amount_cents: Cents | None = None
+    answered_at: Instant

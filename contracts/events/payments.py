@@ -1,5 +1,6 @@
 """Facts that the payments service owns: money held, encumbered, claimed, paid; exam vouchers (never their codes)."""
 
+from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -141,11 +142,99 @@ class ClaimRefused(_ClaimFact):
     TYPE: ClassVar[str] = "cairn.payments.claim.refused.v1"
 
 
+class ClaimEscalated(CaseFact):
+    """The provider has to be told of defects within fifteen days (OAC 126-3-01), and the claim is not decided yet."""
+
+    TYPE: ClassVar[str] = "cairn.payments.claim.escalated.v1"
+
+    claim_id: ClaimId
+    provider_id: Slug
+    received_at: Instant
+    notice_due_at: Instant
+    escalated_at: Instant
+
+
+class ClaimChargeAsked(CaseFact):
+    """Before money moves the person is asked whether the provider charged; the payment waits until `answer_by`."""
+
+    TYPE: ClassVar[str] = "cairn.payments.claim.charge_asked.v1"
+
+    claim_id: ClaimId
+    provider_id: Slug
+    amount_cents: PositiveCents
+    answer_by: Instant
+    asked_at: Instant
+
+
+class ClaimChargeUnanswered(CaseFact):
+    """The person did not answer in time; the payment goes on, and the record says so."""
+
+    TYPE: ClassVar[str] = "cairn.payments.claim.charge_unanswered.v1"
+
+    claim_id: ClaimId
+    provider_id: Slug
+    closed_at: Instant
+
+
+class ClaimStopped(CaseFact):
+    """The person says that the provider charged: the payment is stopped and people decide the claim."""
+
+    TYPE: ClassVar[str] = "cairn.payments.claim.stopped.v1"
+
+    claim_id: ClaimId
+    provider_id: Slug
+    amount_cents: PositiveCents
+    reason: Code
+    stopped_at: Instant
+
+
+class ClaimResumed(CaseFact):
+    """People let a stopped claim go on: it is payable again."""
+
+    TYPE: ClassVar[str] = "cairn.payments.claim.resumed.v1"
+
+    claim_id: ClaimId
+    provider_id: Slug
+    amount_cents: PositiveCents
+    due_at: Instant
+    resumed_at: Instant
+
+
+class ClaimRevoked(CaseFact):
+    """People refused a claim that had been approved and was stopped; nothing is paid on it."""
+
+    TYPE: ClassVar[str] = "cairn.payments.claim.revoked.v1"
+
+    claim_id: ClaimId
+    provider_id: Slug
+    reason: Code
+    revoked_at: Instant
+
+
+class AdvanceGranted(CaseFact):
+    """Part of the enrollment's price is payable ahead of completion (ORC 122.1712, 122.1713)."""
+
+    TYPE: ClassVar[str] = "cairn.payments.advance.granted.v1"
+
+    claim_id: ClaimId
+    provider_id: Slug
+    amount_cents: PositiveCents
+    granted_at: Instant
+
+
+class PaymentPurpose(StrEnum):
+    """What a payment is for: a claim, or an advance ahead of it."""
+
+    CLAIM = "claim"
+    ADVANCE = "advance"
+
+
 class _DisbursementFact(CaseFact):
     disbursement_id: DisbursementId
     claim_id: ClaimId
     provider_id: Slug
     amount_cents: PositiveCents
+    purpose: PaymentPurpose = PaymentPurpose.CLAIM
 
 
 class DisbursementOrdered(_DisbursementFact):

@@ -5,9 +5,11 @@ from typing import Annotated
 
 from pydantic import Field
 
+from contracts.events.applications import ClaimDocument, ClaimLine
 from contracts.events.payments import ClaimCheck
 from contracts.ids import ClaimId, DisbursementId, EnrollmentId, ExamVoucherId, HoldId, PersonId
 from contracts.money import Cents, PositiveCents
+from contracts.plan import CostLine
 from contracts.steps.base import Queue, Step, StepInput, StepOutput, StepPace
 from contracts.texts import Code, Instant, Reference, Slug
 
@@ -27,6 +29,9 @@ class HoldFunds(StepInput):
     """How long the hold lasts unless it is encumbered, on the database clock."""
     hold_number: AttemptNumber = 1
     """Counts the case's holds: 2 and on only after the one before expired or was released."""
+    submitted_at: Instant | None = None
+    priority_group: Annotated[int, Field(ge=0, le=99)] | None = None
+    """With `submitted_at`, what the program may order its waiting list by."""
 
 
 class HoldStatus(StrEnum):
@@ -124,6 +129,10 @@ class ReviewClaim(StepInput):
     approved_by: Annotated[list[str], Field(max_length=4)] = []
     """Staff who approved a referred claim; empty for the automatic match."""
     refused_by: str | None = None
+    lines: Annotated[list[ClaimLine], Field(max_length=8)] = []
+    documents: Annotated[list[ClaimDocument], Field(max_length=16)] = []
+    cost_lines: Annotated[list[CostLine], Field(max_length=8)] = []
+    """The plan's cost lines, with what other money already pays of each."""
 
 
 class ClaimStatus(StrEnum):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
-from contracts.events.applications import ExamResult
+from contracts.events.applications import ClaimDocument, ClaimLine, ExamResult
 from contracts.money import Cents, PositiveCents
 from contracts.personal import Declaration
 from contracts.texts import Code, Language, Reference, Slug
@@ -113,6 +113,17 @@ class Withdraw(Command):
     reason: Code = "withdrawn_by_person"
 
 
+class AnswerCharge(Command):
+    """The person's answer to "were you charged for taking part?"."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"charged": False}, {"charged": True, "amount_cents": 4_000}]}
+    )
+
+    charged: bool
+    amount_cents: Annotated[PositiveCents | None, Field(description="How much, where the person knows")] = None
+
+
 class AnswerEnrollment(Command):
     """The college's answer to a request for a place."""
 
@@ -184,6 +195,8 @@ class SubmitClaim(Command):
                     "invoice_on": "2026-12-18",
                     "amount_cents": 280_000,
                     "participant_charged_cents": 0,
+                    "lines": [{"kind": "tuition", "amount_cents": 280_000}],
+                    "documents": [{"kind": "proof_of_payment", "reference": "REC-2026-0417"}],
                 }
             ]
         }
@@ -193,3 +206,10 @@ class SubmitClaim(Command):
     invoice_on: date
     amount_cents: PositiveCents
     participant_charged_cents: Annotated[Cents, Field(description="What the person was charged for taking part")]
+    lines: Annotated[
+        list[ClaimLine], Field(max_length=8, description="What the amount is for, by cost line; they add up to it")
+    ] = []
+    documents: Annotated[
+        list[ClaimDocument],
+        Field(max_length=16, description="What the program asks for beside credential and invoice"),
+    ] = []

@@ -109,6 +109,14 @@ class DocumentTaken(View):
     received_at: datetime
 
 
+class ChargeAnswerTaken(View):
+    """The person's word is on record; a payment that waited for it goes on, or is stopped."""
+
+    application_id: str
+    charged: bool
+    amount_cents: int | None
+
+
 class WithdrawalTaken(View):
     application_id: str
     reason: str

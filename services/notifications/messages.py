@@ -184,6 +184,7 @@ def webhook_for(
             status=CLAIM_STATUS[type(fact)],
             approved_cents=fact.approved_cents if isinstance(fact, ClaimApproved) else 0,
             reasons=[check.reason for check in fact.checks if not check.passed],
+            defects=[check.text for check in fact.checks if not check.passed],
         )
         return WebhookDraft(fact.provider_id, ClaimDecidedMessage(timestamp=occurred_at, data=decided))
     if isinstance(fact, DisbursementSent | DisbursementSettled | DisbursementReturned):

@@ -19,7 +19,7 @@ from contracts.events.applications import (
     ExamResulted,
 )
 from contracts.events.eligibility import ApplicationDetermined, Eligibility
-from contracts.events.payments import ExamVoucherIssued, HoldPlaced, HoldWaitlisted
+from contracts.events.payments import ClaimChargeAsked, ExamVoucherIssued, HoldPlaced, HoldWaitlisted
 from contracts.journey import CloseReason, Outcome
 from services.notifications.domain import CaseFile, Listing, Missing
 
@@ -102,6 +102,10 @@ def _credential(fact: CredentialRecorded, listing: Listing) -> _Told:
     }
 
 
+def _charge_asked(fact: ClaimChargeAsked, listing: Listing) -> _Told:
+    return "were_you_charged", {"answer_by": fact.answer_by.isoformat()}
+
+
 REASONS_OF_OTHERS = frozenset({Outcome.REIMBURSED, Outcome.WITHDRAWN, Outcome.CLAIM_LAPSED, Outcome.CLAIM_REFUSED})
 """Outcomes whose reasons are the provider's business, or what the person said."""
 
@@ -123,6 +127,7 @@ _TELLERS: Mapping[type[CaseFact], Callable[[Any, Listing], _Told]] = {
     ExamVoucherIssued: _exam_voucher,
     ExamResulted: _exam_resulted,
     CredentialRecorded: _credential,
+    ClaimChargeAsked: _charge_asked,
     ApplicationClosed: _closed,
 }
 

@@ -11,7 +11,7 @@ from kit.idempotency import Once
 from kit.paging import CursorParameter, IfMatch, LimitParameter
 from services.applications import views
 from services.applications.api.doors import ApplicationsDoors, StageParameter
-from services.applications.commands import SendDocument, SubmitApplication, Withdraw
+from services.applications.commands import AnswerCharge, SendDocument, SubmitApplication, Withdraw
 from services.applications.usecases import applying, reading
 
 
@@ -106,6 +106,17 @@ def _writing(doors: ApplicationsDoors) -> APIRouter:
         """Send evidence that `missing` asked for."""
         call = doors.call(partner, once)
         return respond(await applying.send_document(application_id, command, call, db=doors.db, vault=doors.vault))
+
+    @routes.post("/{application_id}/charge-answer", response_model=views.ChargeAnswerTaken)
+    async def answer_charge(
+        application_id: ApplicationId,
+        command: AnswerCharge,
+        partner: Annotated[Principal, Depends(writer)],
+        once: Annotated[Once, Depends(once_only)],
+    ) -> Response:
+        """Pass on whether the provider charged the person for taking part. A yes stops the provider's payment."""
+        call = doors.call(partner, once)
+        return respond(await applying.answer_charge(application_id, command, call, db=doors.db))
 
     @routes.post("/{application_id}/withdrawal", response_model=views.WithdrawalTaken)
     async def withdraw_application(

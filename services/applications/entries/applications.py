@@ -170,6 +170,12 @@ def _(fact: app.ClaimSubmitted, sequence: int) -> Entry:
     )
 
 
+@tells(app.ChargeAnswered)
+def _(fact: app.ChargeAnswered, sequence: int) -> Entry:
+    how = "charged" if fact.charged else "did not charge"
+    return Entry(text=f"The person says that the provider {how} for taking part.")
+
+
 @tells(app.ApplicationWithdrawn)
 def _(fact: app.ApplicationWithdrawn, sequence: int) -> Entry:
     why = [reason(fact.reason)]

@@ -24,6 +24,7 @@ _PRIVATE = {
     "payment_number",
     "batch_id",
     "checks",
+    "documents",
 }
 """What the timeline leaves out of a fact: personal values, staff names, and what is between provider and payer."""
 

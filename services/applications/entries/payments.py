@@ -127,6 +127,49 @@ def _(fact: pay.ClaimApproved, sequence: int) -> Entry:
     )
 
 
+@tells(pay.ClaimEscalated)
+def _(fact: pay.ClaimEscalated, sequence: int) -> Entry:
+    return Entry(text=f"The claim has to be decided, or its defects named, by {fact.notice_due_at:%Y-%m-%d}.")
+
+
+@tells(pay.AdvanceGranted)
+def _(fact: pay.AdvanceGranted, sequence: int) -> Entry:
+    return Entry(text=f"{dollars(fact.amount_cents)} of the price are paid to the provider in advance.")
+
+
+@tells(pay.ClaimChargeAsked)
+def _(fact: pay.ClaimChargeAsked, sequence: int) -> Entry:
+    return Entry(text="The person is asked whether the provider charged; the payment waits for the answer.")
+
+
+@tells(pay.ClaimChargeUnanswered)
+def _(fact: pay.ClaimChargeUnanswered, sequence: int) -> Entry:
+    return Entry(text="The person did not say whether the provider charged; the payment goes on.")
+
+
+@tells(pay.ClaimStopped)
+def _(fact: pay.ClaimStopped, sequence: int) -> Entry:
+    return _payment_entry(
+        fact, sequence, "The payment is stopped.", reasons=[reason(fact.reason)], what="Staff decide the claim."
+    )
+
+
+@tells(pay.ClaimResumed)
+def _(fact: pay.ClaimResumed, sequence: int) -> Entry:
+    return _payment_entry(fact, sequence, "The stopped payment goes on.", due_at=fact.due_at)
+
+
+@tells(pay.ClaimRevoked)
+def _(fact: pay.ClaimRevoked, sequence: int) -> Entry:
+    return _payment_entry(
+        fact,
+        sequence,
+        "The claim was refused after its payment was stopped.",
+        reasons=[reason(fact.reason)],
+        what="The program closes the case.",
+    )
+
+
 def _payment_entry(fact: CaseFact, sequence: int, text: str, **effect: Any) -> Entry:
     what = effect.pop("what", "The program pays the provider.")
     lead = Lead(
@@ -138,16 +181,26 @@ def _payment_entry(fact: CaseFact, sequence: int, text: str, **effect: Any) -> E
 
 @tells(pay.DisbursementOrdered)
 def _(fact: pay.DisbursementOrdered, sequence: int) -> Entry:
+    if fact.purpose is pay.PaymentPurpose.ADVANCE:
+        return Entry(text=f"An advance of {dollars(fact.amount_cents)} was ordered.")
     return _payment_entry(fact, sequence, f"A payment of {dollars(fact.amount_cents)} was ordered.", due_at=fact.due_at)
 
 
 @tells(pay.DisbursementSent)
 def _(fact: pay.DisbursementSent, sequence: int) -> Entry:
+    if fact.purpose is pay.PaymentPurpose.ADVANCE:
+        return Entry(text="The advance was sent.")
     return _payment_entry(fact, sequence, "The payment was sent.", what="The finance system confirms the payment.")
 
 
 @tells(pay.DisbursementSettled)
 def _(fact: pay.DisbursementSettled, sequence: int) -> Entry:
+    if fact.purpose is pay.PaymentPurpose.ADVANCE:
+        return Entry(
+            text=f"The provider was paid {dollars(fact.amount_cents)} in advance.",
+            payment_id=fact.disbursement_id,
+            payment={"settled_cents": fact.amount_cents},
+        )
     return _payment_entry(
         fact,
         sequence,
@@ -160,6 +213,12 @@ def _(fact: pay.DisbursementSettled, sequence: int) -> Entry:
 
 @tells(pay.DisbursementReturned)
 def _(fact: pay.DisbursementReturned, sequence: int) -> Entry:
+    if fact.purpose is pay.PaymentPurpose.ADVANCE:
+        return Entry(
+            text=f"The advance came back ({fact.return_code}); the money stays payable.",
+            payment_id=fact.disbursement_id,
+            payment={"returned": True},
+        )
     return _payment_entry(
         fact,
         sequence,
@@ -173,4 +232,6 @@ def _(fact: pay.DisbursementReturned, sequence: int) -> Entry:
 
 @tells(pay.DisbursementRepaired)
 def _(fact: pay.DisbursementRepaired, sequence: int) -> Entry:
+    if fact.purpose is pay.PaymentPurpose.ADVANCE:
+        return Entry(text="What made the advance come back is mended.")
     return _payment_entry(fact, sequence, "What made the payment come back is mended.")

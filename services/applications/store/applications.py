@@ -101,9 +101,7 @@ async def find_charge_answer(tx: Connection, application_id: str) -> tuple[bool,
 async def put_charge_answer(
     tx: Connection, application: Application, *, charged: bool, cents: int | None, now: datetime
 ) -> None:
-    await tx.execute(
-        _PUT_CHARGE_ANSWER, application.application_id, application.partner_id, charged, cents, now
-    )
+    await tx.execute(_PUT_CHARGE_ANSWER, application.application_id, application.partner_id, charged, cents, now)
 
 
 async def count_documents(tx: Connection, application_id: str) -> int:

@@ -1,9 +1,9 @@
-"""What a partner does for a person: submit, send evidence, withdraw."""
+"""What a partner does for a person: submit, send evidence, say whether the provider charged, withdraw."""
 
 from dataclasses import replace
 
 from contracts.errors import NotFound, Refused
-from contracts.events.applications import ApplicationSubmitted, ApplicationWithdrawn, DocumentReceived
+from contracts.events.applications import ApplicationSubmitted, ApplicationWithdrawn, ChargeAnswered, DocumentReceived
 from contracts.ids import ApplicationId, DocumentId, PersonId
 from contracts.personal import Contact
 from kit.db import Connection, Database
@@ -13,16 +13,18 @@ from kit.outbox import append, draft
 from kit.paging import check_if_match
 from kit.vault import Vault
 from services.applications import views
-from services.applications.commands import SendDocument, SubmitApplication, Withdraw
+from services.applications.commands import AnswerCharge, SendDocument, SubmitApplication, Withdraw
 from services.applications.domain import (
     Application,
     ApplicationAlreadyOpen,
+    ChargeAnsweredBefore,
+    CredentialNotRecorded,
     read_ssn,
     require_birth_date,
     require_listed,
     withdrawn,
 )
-from services.applications.store import applications, submission
+from services.applications.store import applications, credentials, submission
 from services.applications.usecases.acting import Call, answer_once, as_partner, attempt_once
 from services.applications.usecases.reading import case_of_partner
 
@@ -187,6 +189,31 @@ async def withdraw_application(
         return views.WithdrawalTaken(
             application_id=application_id, reason=after.withdrawn_reason, withdrawn_at=after.withdrawn_at
         )
+
+    return await answer_once(call, effect, status=200, db=db, local=as_partner(call.caller_id))
+
+
+async def answer_charge(application_id: str, command: AnswerCharge, call: Call, *, db: Database) -> Answer:
+    """Take the person's word on whether the provider charged; it can be given once the credential is on record."""
+
+    async def effect(tx: Connection) -> views.ChargeAnswerTaken:
+        application = await _lock_own(tx, application_id, call)
+        if await credentials.find_award(tx, application_id) is None:
+            raise CredentialNotRecorded()
+        amount = command.amount_cents if command.charged else None
+        before = await applications.find_charge_answer(tx, application_id)
+        if before is None:
+            await applications.put_charge_answer(tx, application, charged=command.charged, cents=amount, now=call.now)
+            fact = ChargeAnswered(
+                application_id=application.application_id,
+                charged=command.charged,
+                amount_cents=amount,
+                answered_at=call.now,
+            )
+            await append(tx, fact, now=call.now)
+        elif before != (command.charged, amount):
+            raise ChargeAnsweredBefore()
+        return views.ChargeAnswerTaken(application_id=application_id, charged=command.charged, amount_cents=amount)
 
     return await answer_once(call, effect, status=200, db=db, local=as_partner(call.caller_id))
 

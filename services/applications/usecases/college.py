@@ -290,6 +290,8 @@ async def submit_claim(enrollment_id: str, command: SubmitClaim, call: Call, *, 
             invoice_on=invoice_on,
             amount_cents=command.amount_cents,
             participant_charged_cents=command.participant_charged_cents,
+            lines=command.lines,
+            documents=command.documents,
             now=call.now,
         )
         if is_new:
@@ -305,6 +307,8 @@ async def submit_claim(enrollment_id: str, command: SubmitClaim, call: Call, *, 
                 amount_cents=command.amount_cents,
                 participant_charged_cents=command.participant_charged_cents,
                 submitted_at=submitted_at,
+                lines=command.lines,
+                documents=command.documents,
             )
             await append(tx, fact, now=call.now)
         return views.ClaimTaken(

@@ -215,7 +215,17 @@ async def test_a_claim_needs_the_credential_and_the_same_document_is_one_claim(c
     assert (first.status_code, again.content) == (201, first.content)
     mended = await cast.college.post(path, {**claim, "amount_cents": 240_000})
     assert mended.json()["claim_id"] != first.json()["claim_id"]
-    assert [f.amount_cents for f in await cast.outbox(ClaimSubmitted)] == [250_000, 240_000]
+    papers = {
+        "lines": [{"kind": "tuition", "amount_cents": 250_000}],
+        "documents": [{"kind": "proof_of_payment", "reference": "REC-1"}],
+    }
+    # Mended by nothing but the missing document, it is another claim; handed in again, the same one.
+    documented = await cast.college.post(path, {**claim, **papers})
+    assert documented.json()["claim_id"] not in {first.json()["claim_id"], mended.json()["claim_id"]}
+    assert (await cast.college.post(path, {**claim, **papers})).content == documented.content
+    told = await cast.outbox(ClaimSubmitted)
+    assert [f.amount_cents for f in told] == [250_000, 240_000, 250_000]
+    assert told[2].model_dump(mode="json", include={"lines", "documents"}) == papers
     for change, pointer in [
         ({"invoice_on": "2027-01-01"}, "/invoice_on"),
         ({"amount_cents": 0}, "/amount_cents"),

@@ -5,13 +5,19 @@ from datetime import timedelta
 
 import pytest
 
-from contracts.events.applications import ApplicationSubmitted, ApplicationWithdrawn, DocumentReceived
+from contracts.events.applications import (
+    ApplicationSubmitted,
+    ApplicationWithdrawn,
+    ChargeAnswered,
+    DocumentReceived,
+)
 from contracts.ids import ApplicationId
 from contracts.personal import Contact, Declaration
 from contracts.steps.applications import CloseCase
 from kit.vault import Vault
 from services.applications.usecases import conducting
-from tests.services.applications.cast import CANARIES, Cast, application
+from tests.services.applications.cast import CANARIES, Cast, Issuer, application
+from tests.services.applications.journeys import recorded
 
 VAULT = Vault(kek=bytes(range(32)), reader="test")
 
@@ -224,3 +230,18 @@ async def test_a_withdrawal_is_told_once_and_refused_after_the_end(cast: Cast) -
     assert (late.status_code, late.json()["code"]) == (409, "case_closed")
     evidence = {"kind": "income", "evidence": {"state_of_residence": "OH"}}
     assert (await cast.partner.post(f"/v1/applications/{ended}/documents", evidence)).status_code == 409
+
+
+async def test_the_person_says_once_whether_the_provider_charged(cast: Cast, issuer: Issuer) -> None:
+    application_id = await cast.submit()
+    path = f"/v1/applications/{application_id}/charge-answer"
+    early = await cast.partner.post(path, {"charged": False})
+    assert (early.status_code, early.json()["code"]) == (409, "credential_not_recorded")
+    await recorded(cast, issuer, application_id, await cast.enroll(application_id))
+    assert (await cast.other_partner.post(path, {"charged": True})).status_code == 404
+    first = await cast.partner.post(path, {"charged": True, "amount_cents": 4_000})
+    assert (first.status_code, first.json()["charged"]) == (200, True)
+    assert (await cast.partner.post(path, {"charged": True, "amount_cents": 4_000})).content == first.content
+    other = await cast.partner.post(path, {"charged": False})
+    assert (other.status_code, other.json()["code"]) == (409, "charge_answered_before")
+    assert [(f.charged, f.amount_cents) for f in await cast.outbox(ChargeAnswered)] == [(True, 4_000)]

@@ -14,6 +14,7 @@ GUARDED = (
     "exam_attempt",
     "credential_award",
     "claim",
+    "charge_answer",
     "staff_act",
     "case_view",
     "case_entry",
@@ -82,7 +83,9 @@ async def test_no_partner_writes_for_another_and_staff_only_read(cast: Cast) -> 
             await tx.execute("UPDATE application SET partner_id = 'lookout' WHERE application_id = $1", application_id)
 
 
-@pytest.mark.parametrize("table", ["document", "attestation", "claim", "staff_act", "credential_award", "case_entry"])
+@pytest.mark.parametrize(
+    "table", ["document", "attestation", "claim", "charge_answer", "staff_act", "credential_award", "case_entry"]
+)
 async def test_evidence_cannot_be_changed_by_the_service_itself(cast: Cast, table: str) -> None:
     for statement in (f"UPDATE {table} SET application_id = NULL", f"DELETE FROM {table}", f"TRUNCATE {table}"):
         with pytest.raises((asyncpg.InsufficientPrivilegeError, asyncpg.UndefinedColumnError)):
