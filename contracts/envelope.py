@@ -107,6 +107,8 @@ class Envelope(BaseModel):
         """Read the attributes back; `UnreadableEnvelope` names the faulty header."""
         found: dict[str, str] = {}
         for name, raw in headers:
+            if "\N{REPLACEMENT CHARACTER}" in name:
+                raise UnreadableEnvelope("the name of a header is not UTF-8")
             if raw is None:
                 raise UnreadableEnvelope(f"header {name} has no value")
             if len(raw) > HEADER_BYTES_MAX:

@@ -22,7 +22,7 @@ from contracts.errors import Unavailable
 from contracts.topics import topic_of
 from kit import watch
 from kit.clock import Clock
-from kit.connections import survive_broken_connections
+from kit.connections import survive_broken_connections, survive_unreadable_names
 from kit.db import Database
 from kit.dead_letters import Record
 from kit.inbox import Handler, Inbox
@@ -49,6 +49,7 @@ _COMMITS_FAILED = Counter("cairn_consumer_commits_failed", "Offset commits that 
 # FastStream would start a broken reading loop again at once, for ever and without a word.
 os.environ.setdefault("FASTSTREAM_SUPERVISOR_DISABLED", "1")
 survive_broken_connections()
+survive_unreadable_names()
 
 log = logger(__name__)
 
@@ -99,7 +100,6 @@ class Consumer:
             finally:
                 self._watch = None
                 await self._stop(broker)
-            # For one: a header whose name is not UTF-8, on which the client library itself stumbles each time.
             stumbles = 1 if time.monotonic() - began > 30 else stumbles + 1
             _READING_FAILED.labels(self.name).inc()
             log.error("consumer.reading_failed", consumer=self.name, reason=reason, exc_info=error)

@@ -7,12 +7,14 @@ from uuid import UUID
 
 import pytest
 from aiokafka import AIOKafkaConsumer
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
 from contracts.envelope import Fact
 from contracts.errors import Unavailable
 from contracts.events.applications import ApplicationWithdrawn
 from contracts.ids import ApplicationId
 from kit.clock import SystemClock
+from kit.connections import UNREADABLE
 from kit.db import Database
 from kit.dead_letters import DeadLetter, list_dead_letters, redrive, skip
 from kit.inbox import Handler, Received
@@ -145,6 +147,42 @@ async def test_poison_is_buried_with_its_reason_and_the_partition_goes_on(
     assert added["cairn-dead-letter-reason"] == reason.encode()
     assert added["cairn-dead-letter-consumer"] == consumer.name.encode()
     assert added["cairn-dead-letter-offset"] == str(letter.record.offset).encode()
+
+
+class Unreadable(str):
+    """A header name whose bytes are not UTF-8."""
+
+    __slots__ = ()
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        return b"x-\xff\xfe"
+
+
+async def test_a_header_name_that_is_not_utf_8_is_buried_and_the_partition_goes_on(
+    database: Database, kafka_settings: ProcessSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = withdrawn(ApplicationId.new(), "before")
+    key, value, headers = as_sent(before, envelope_of(before))
+    # The client's compiled writer would encode the name by itself; the broker takes any bytes.
+    for user in ("message_accumulator", "producer"):
+        monkeypatch.setattr(f"aiokafka.producer.{user}.DefaultRecordBatchBuilder", _DefaultRecordBatchBuilderPy)
+    consumer = await consumer_of(database, kafka_settings)
+    relay = Relay(database, kafka_settings)
+    async with reading(kafka_settings.kafka_bootstrap, DEAD) as read, running(consumer.run(), relay.run()):
+        good = as_sent(before, envelope_of(before))
+        after = withdrawn(before.application_id, "after")
+        bad = (key, value, [*headers, (Unreadable("x"), b"1")])
+        await send(kafka_settings.kafka_bootstrap, good, bad, as_sent(after, envelope_of(after)))
+
+        async def both() -> bool:
+            return await effects(database) == ["before", "after"]
+
+        await until(both)
+        [letter] = await letters_of(database, before.application_id)
+        [copy] = await until(lambda: read(before.application_id))
+    assert letter.poison.reason == "envelope_unreadable"
+    assert letter.record.headers[-1] == (UNREADABLE + r"x-\xff\xfe", b"1")
+    assert (copy.value, copy.headers[len(headers)]) == (value, letter.record.headers[-1])
 
 
 async def test_a_failing_handler_buries_one_record_of_a_batch_and_redrive_mends_it(
