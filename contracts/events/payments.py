@@ -272,6 +272,8 @@ class DisbursementReturned(_DisbursementFact):
     TYPE: ClassVar[str] = "cairn.payments.disbursement.returned.v1"
 
     return_code: Annotated[str, Field(pattern=r"^[A-Z][0-9]{2}$")]
+    after_settlement: bool = False
+    """The payment had settled: the case may be closed, and payments makes the next attempt by itself."""
     returned_at: Instant
 
 

@@ -1,4 +1,4 @@
-"""What the finance system's word does to a payment. A settled payment is never undone by a line that comes again."""
+"""What the finance system's word does to a payment. A line that comes again undoes nothing; a late return re-opens."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,6 +12,8 @@ class Effect(StrEnum):
 
     SETTLE = "settle"
     RETURN = "return"
+    RETURN_LATE = "return_late"
+    """The payment had settled and came back all the same."""
     REPEATED = "repeated"
     """It says what is known."""
     REJECTED = "rejected"
@@ -35,6 +37,9 @@ def judge(state: DisbursementState, payment_number: str | None, word: Confirmati
             return Verdict(Effect.REJECTED, "not_sent", "the payment has not been sent")
         case DisbursementState.SETTLED if word.status == "PAID" and word.payment_number == payment_number:
             return Verdict(Effect.REPEATED)
+        # Another payment number may be another payment: that is not for a rule to say.
+        case DisbursementState.SETTLED if word.payment_number == payment_number:
+            return Verdict(Effect.RETURN_LATE)
         case DisbursementState.SETTLED:
             return Verdict(Effect.REJECTED, "already_settled", "the payment is settled; people have to look at this")
         case _ if word.status == "RETURNED" and word.payment_number == payment_number:

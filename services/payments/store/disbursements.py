@@ -11,7 +11,7 @@ from services.payments.domain import BatchState, DisbursementState, PayeeRepairI
 
 _COLUMNS = """d.disbursement_id, d.claim_id, d.attempt_number, d.application_id, d.provider_id, d.supplier_number,
     d.amount_cents, d.state, d.payable_transfer_id, d.sent_transfer_id, d.return_transfer_id, d.batch_id, d.due_at,
-    d.payment_number, c.invoice_number, c.invoice_on"""
+    d.payment_number, d.settle_transfer_id, c.invoice_number, c.invoice_on"""
 
 ORDER = """
 INSERT INTO disbursement (
@@ -51,7 +51,8 @@ FROM unnest($1::text[], $2::text[]) AS s(disbursement_id, transfer_id)
 WHERE d.disbursement_id = s.disbursement_id
 """
 SETTLED = """
-UPDATE disbursement SET state = 'settled', voucher_number = $2, payment_number = $3, paid_on = $4, changed_at = $5
+UPDATE disbursement SET state = 'settled', voucher_number = $2, payment_number = $3, paid_on = $4,
+    settlement_evidence = $5, settle_transfer_id = $6, changed_at = $7
 WHERE disbursement_id = $1
 """
 RETURNED = """
@@ -113,6 +114,7 @@ class Disbursement:
     batch_id: PaymentBatchId | None
     due_at: datetime
     payment_number: str | None
+    settle_transfer_id: TransferId | None
     invoice_number: str
     invoice_on: str
 
@@ -204,9 +206,18 @@ async def sent(tx: Connection, transfers: Mapping[DisbursementId, TransferId], *
 
 
 async def settled(
-    tx: Connection, disbursement_id: str, *, voucher_number: str, payment_number: str, paid_on: str, now: datetime
+    tx: Connection,
+    disbursement_id: str,
+    *,
+    voucher_number: str,
+    payment_number: str,
+    paid_on: str,
+    evidence: str,
+    transfer_id: TransferId,
+    now: datetime,
 ) -> None:
-    await tx.execute(SETTLED, disbursement_id, voucher_number, payment_number, paid_on, now)
+    """`evidence` names what of the bank or the finance system stands behind it."""
+    await tx.execute(SETTLED, disbursement_id, voucher_number, payment_number, paid_on, evidence, transfer_id, now)
 
 
 async def returned(
@@ -297,6 +308,7 @@ def _disbursement(values: dict[str, Any]) -> Disbursement:
         ("payable_transfer_id", TransferId),
         ("sent_transfer_id", TransferId),
         ("return_transfer_id", TransferId),
+        ("settle_transfer_id", TransferId),
         ("batch_id", PaymentBatchId),
         ("state", DisbursementState),
     ):

@@ -89,6 +89,7 @@ async def _order(tx: Connection, ask: PayClaim, payment_id: DisbursementId, *, n
         batch_id=None,
         due_at=claim.due_at,
         payment_number=None,
+        settle_transfer_id=None,
         invoice_number=claim.invoice_number,
         invoice_on=claim.invoice_on,
     )
@@ -238,7 +239,8 @@ def payment_transfer(
     funding: Funding, payment: Disbursement, kind: Kind, *, actor: str, reason: str, now: datetime
 ) -> Transfer:
     """The journal entry of one payment's next move."""
-    pending = payment.payable_transfer_id if kind is Kind.SEND else payment.sent_transfer_id
+    moved_on = {Kind.SEND: payment.payable_transfer_id, Kind.RETURN_LATE: payment.settle_transfer_id}
+    pending = moved_on.get(kind, payment.sent_transfer_id)
     assert funding.application_id == payment.application_id
     return transfer_of(
         funding, kind, payment.amount_cents, of=pending, reason=reason, at=now, actor=actor, key=payment.disbursement_id

@@ -8,32 +8,42 @@ from contracts.events.eligibility import ProgramPublished
 from kit.db import Connection
 from services.payments.budgets import Standing, Target, lower_to, raise_to, targets_of
 from services.payments.ledger import Posted, Transfer
+from services.payments.store import authority as authority_store
 from services.payments.store import ledger as ledger_store
 from services.payments.store import program as program_store
 from services.payments.store.program import Alert
+from services.payments.usecases.payees import know_payees
 from services.payments.usecases.waiting import serve_waiting
 
 PUBLISHER = "program publication"
 LOWERING_REFUSED = "lowering_refused"
+RAISING_REFUSED = "raising_refused"
+"""The line is closed."""
 
 
 async def follow_program(fact: ProgramPublished, tx: Connection, *, now: datetime) -> None:
     """Bring every line, round and award to what the newest version says, and serve who waited for the difference.
 
+    A row moves by the difference to the version before: what budget documents moved in between stays moved.
     Money that is committed is not taken back: that becomes an alert to the budget officer.
     """
     if not await program_store.take_version(tx, fact):
         return
     await program_store.take_rounds(tx, fact.program_id, fact.rounds)
     await program_store.take_providers(tx, fact.program_id, fact.providers)
+    await know_payees(tx, [(one.provider_id, one.supplier_number, one.name) for one in fact.providers], now=now)
     targets = {target.row: target for target in targets_of(fact.program_id, fact.rounds)}
-    rows = await ledger_store.balances(tx, sorted(targets))
-    standing = {row.id: Standing(row.appropriated_cents, row.appropriations) for row in rows.values()}
+    standing = await authority_store.published(tx, sorted(targets))
     moves = [move for target in targets.values() for move in _moves(target, standing, fact.pack_version, now)]
     posted = await ledger_store.post(tx, moves)
-    for refused in (one for one in posted if not one.is_ok):
-        [row] = refused.transfer.scope.rows
-        await _alert(tx, fact, targets[row], standing[row], refused, now=now)
+    followed: dict[str, int] = {}
+    for one in posted:
+        [row] = one.transfer.scope.rows
+        if one.is_ok:
+            followed[row] = targets[row].cents
+        else:
+            await _alert(tx, fact, targets[row], standing.get(row, Standing()), one, now=now)
+    await authority_store.now_published(tx, followed)
     for book in sorted({move.scope.book for move in moves}):
         await serve_waiting(tx, book, now=now)
 
@@ -48,7 +58,8 @@ def _moves(target: Target, standing: Mapping[str, Standing], version: str, now: 
 async def _alert(
     tx: Connection, fact: ProgramPublished, target: Target, stands: Standing, refused: Posted, *, now: datetime
 ) -> None:
-    alert = Alert(target.row, LOWERING_REFUSED, target.cents, stands.cents, fact.pack_version, now)
+    code = LOWERING_REFUSED if target.cents < stands.cents else RAISING_REFUSED
+    alert = Alert(target.row, code, target.cents, stands.cents, fact.pack_version, now)
     await program_store.raise_alert(tx, refused.transfer.id, fact.program_id, alert)
 
 

@@ -315,8 +315,8 @@ async def test_confirmations_again_garbled_unknown_and_contradicting(desk):
         )
     assert [bytes(row["line"]) for row in kept] == [lines[2], lines[4]]
     assert (await take_confirmations("b.pcf", b"\n".join(lines), db=desk.db, now=NOW)).again
-    # A settled payment is not undone, and a different payment number is for people to look at.
-    for contradiction in (word(paid, "RETURNED", code="R02"), word(paid, number="P7")):
+    # What another payment number says about a settled payment is for people to look at.
+    for contradiction in (word(paid, "RETURNED", number="P7", code="R02"), word(paid, number="P7")):
         assert [r.reason for r in (await confirm(desk, contradiction)).rejected] == ["already_settled"]
     assert (await desk.stages())["disbursed"] == 300_000
     assert len(await desk.told(DisbursementSettled)) == 1

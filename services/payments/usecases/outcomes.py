@@ -1,0 +1,149 @@
+"""What became of sent payments: settled on evidence, returned, returned after settlement. One way in for every rail.
+
+Confirmation files, ACH files and bank statements all end here; each says what stands behind it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+from contracts.events.payments import DisbursementReturned, DisbursementSettled
+from contracts.ids import DisbursementId, TransferId
+from kit import outbox
+from kit.db import Connection
+from services.payments.domain import DisbursementState
+from services.payments.ledger import Kind, Transfer
+from services.payments.store import disbursements as store
+from services.payments.store import funding as funding_store
+from services.payments.store.disbursements import Disbursement
+from services.payments.usecases.disbursements import mark_transmitted, payment_transfer
+from services.payments.usecases.postings import post_or_fail
+from services.payments.usecases.screening import alert
+
+STATES = {
+    Kind.SETTLE: DisbursementState.SETTLED,
+    Kind.RETURN: DisbursementState.RETURNED,
+    Kind.RETURN_LATE: DisbursementState.RETURNED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One payment's outcome. `kind` is settle, return or return_late; `evidence` names the line or entry behind it."""
+
+    disbursement_id: DisbursementId
+    kind: Kind
+    evidence: str
+    payment_number: str
+    day: date
+    voucher_number: str = ""
+    return_code: str | None = None
+
+
+async def payments_of_words(tx: Connection, ids: Sequence[str], *, now: datetime) -> dict[DisbursementId, Disbursement]:
+    """The payments somebody speaks of, locked; a file of theirs that we had not noted as out is out."""
+    for batch_id in await store.approved_batches_of(tx, ids):
+        await mark_transmitted(tx, batch_id, now=now)
+    return await store.many(tx, ids)
+
+
+def after(payment: Disbursement, outcome: Outcome, transfer: Transfer) -> Disbursement:
+    """The payment as the outcome leaves it: a second line about it in one file meets this."""
+    settled = transfer.id if outcome.kind is Kind.SETTLE else payment.settle_transfer_id
+    return replace(
+        payment,
+        state=STATES[outcome.kind],
+        payment_number=outcome.payment_number,
+        settle_transfer_id=settled,
+        return_transfer_id=payment.return_transfer_id if outcome.kind is Kind.SETTLE else transfer.id,
+    )
+
+
+async def apply_outcomes(
+    tx: Connection,
+    outcomes: Sequence[Outcome],
+    payments: dict[DisbursementId, Disbursement],
+    *,
+    actor: str,
+    now: datetime,
+) -> dict[tuple[DisbursementId, Kind], TransferId]:
+    """Post and save outcomes in their order and tell the cases; `payments` are locked and hold each one's payment.
+
+    A settle needs a sent payment, a return a sent one, a late return a settled one: the journal refuses the rest
+    (`PostingFailed`). Returns the journal entry of each.
+    """
+    fundings = await funding_store.expended(tx, [one.application_id for one in payments.values()])
+    steps: list[tuple[Outcome, Disbursement, Transfer]] = []
+    for outcome in outcomes:
+        payment = payments[outcome.disbursement_id]
+        reason = outcome.return_code or "paid"
+        transfer = payment_transfer(
+            fundings[payment.application_id], payment, outcome.kind, actor=actor, reason=reason, now=now
+        )
+        payments[outcome.disbursement_id] = changed = after(payment, outcome, transfer)
+        steps.append((outcome, changed, transfer))
+    await post_or_fail(tx, [transfer for _, _, transfer in steps])
+    facts = [await _save(tx, *step, now=now) for step in steps]
+    await outbox.append_all(tx, facts, now=now)
+    for batch_id in sorted({payment.batch_id for _, payment, _ in steps if payment.batch_id is not None}):
+        await store.acknowledge(tx, batch_id)
+    return {(outcome.disbursement_id, outcome.kind): transfer.id for outcome, _, transfer in steps}
+
+
+async def _save(
+    tx: Connection, outcome: Outcome, payment: Disbursement, transfer: Transfer, *, now: datetime
+) -> DisbursementSettled | DisbursementReturned:
+    if outcome.kind is Kind.SETTLE:
+        await store.settled(
+            tx,
+            payment.disbursement_id,
+            voucher_number=outcome.voucher_number,
+            payment_number=outcome.payment_number,
+            paid_on=outcome.day.isoformat(),
+            evidence=outcome.evidence,
+            transfer_id=transfer.id,
+            now=now,
+        )
+        return DisbursementSettled(
+            application_id=payment.application_id,
+            disbursement_id=payment.disbursement_id,
+            claim_id=payment.claim_id,
+            provider_id=payment.provider_id,
+            amount_cents=payment.amount_cents,
+            payment_number=outcome.payment_number,
+            paid_on=outcome.day.isoformat(),
+            settled_at=now,
+        )
+    assert outcome.return_code is not None
+    await store.returned(
+        tx,
+        payment.disbursement_id,
+        voucher_number=outcome.voucher_number,
+        payment_number=outcome.payment_number,
+        return_code=outcome.return_code,
+        transfer_id=transfer.id,
+        now=now,
+    )
+    is_late = outcome.kind is Kind.RETURN_LATE
+    if is_late:
+        explanation = (
+            f"came back with {outcome.return_code} after it had settled: repair the payee, and it is paid again"
+        )
+        await alert(
+            tx,
+            "returned_after_settlement",
+            explanation,
+            provider_id=payment.provider_id,
+            disbursement_id=payment.disbursement_id,
+            now=now,
+        )
+    return DisbursementReturned(
+        application_id=payment.application_id,
+        disbursement_id=payment.disbursement_id,
+        claim_id=payment.claim_id,
+        provider_id=payment.provider_id,
+        amount_cents=payment.amount_cents,
+        return_code=outcome.return_code,
+        after_settlement=is_late,
+        returned_at=now,
+    )
