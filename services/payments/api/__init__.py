@@ -9,6 +9,7 @@ from contracts.texts import Slug
 from kit.access import Principal
 from kit.http import once_from, require, respond
 from kit.idempotency import Once
+from services.payments.api.budgets import budgets
 from services.payments.api.doors import PaymentsDoors
 from services.payments.domain import PayeeRepairId
 from services.payments.usecases import answering
@@ -43,6 +44,7 @@ def router(doors: PaymentsDoors) -> APIRouter:
     routes.include_router(_payments(doors), tags=["payments"])
     routes.include_router(_reading(doors))
     routes.include_router(_vouchers(doors), tags=["exam vouchers"])
+    routes.include_router(budgets(doors), tags=["budgets"])
     return routes
 
 

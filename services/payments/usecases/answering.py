@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
+from pydantic import BaseModel
+
 from kit.db import Connection, Database
 from kit.http import answer_of
 from kit.idempotency import Answer, Once, earlier_answer, keep_answer
@@ -19,7 +21,7 @@ async def make_batch(*, maker: str, coding: Coding, once: Once, db: Database, no
             await disbursements.build_batch(tx, maker=maker, business_unit=coding.business_unit, now=now)
         )
 
-    return await _answer_once(act, once=once, db=db, now=now)
+    return await answer_once(act, once=once, db=db, now=now)
 
 
 async def approve_batch(
@@ -30,7 +32,7 @@ async def approve_batch(
     async def act(tx: Connection) -> BatchShown:
         return batch_shown(await disbursements.approve_batch(tx, batch_id, checker=checker, coding=coding, now=now))
 
-    return await _answer_once(act, once=once, db=db, now=now)
+    return await answer_once(act, once=once, db=db, now=now)
 
 
 async def open_repair(
@@ -42,7 +44,7 @@ async def open_repair(
         repair = await disbursements.open_repair(tx, provider_id, evidence=evidence, maker=maker, now=now)
         return repair_shown(repair, [])
 
-    return await _answer_once(act, once=once, db=db, now=now)
+    return await answer_once(act, once=once, db=db, now=now)
 
 
 async def approve_repair(
@@ -54,11 +56,11 @@ async def approve_repair(
         repair, repaired = await disbursements.approve_repair(tx, provider_id, repair_id, checker=checker, now=now)
         return repair_shown(repair, repaired)
 
-    return await _answer_once(act, once=once, db=db, now=now)
+    return await answer_once(act, once=once, db=db, now=now)
 
 
-async def _answer_once(
-    act: Callable[[Connection], Awaitable[BatchShown | RepairShown]], *, once: Once, db: Database, now: datetime
+async def answer_once(
+    act: Callable[[Connection], Awaitable[BaseModel]], *, once: Once, db: Database, now: datetime
 ) -> Answer:
     """A refusal changes nothing and is not kept: the same key may be tried again."""
     async with db.transaction() as tx:

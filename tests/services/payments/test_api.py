@@ -15,6 +15,7 @@ from kit.access import Access, issue_key
 from kit.clock import FixedClock
 from kit.http import create_app
 from services.payments.api import PaymentsDoors, router
+from services.payments.authority import BudgetDocumentId
 from services.payments.domain import PayeeRepairId
 from services.payments.exam_codes import ExamCodes
 from services.payments.remittance import Confirmation, write_confirmations
@@ -26,7 +27,7 @@ from tests.services.payments.usecases.test_vouchers import LOT, IssueExamVoucher
 
 KEYS = ExamCodes(os.urandom(32))
 SCOPES = {
-    "finance": ("payments:write", "payments:read", "budgets:read"),
+    "finance": ("payments:write", "payments:read", "budgets:read", "budgets:write"),
     "staff": ("budgets:read",),
     "provider": ("claims:read",),
     "partner": ("exam-vouchers:reveal",),
@@ -79,13 +80,17 @@ async def callers(db, fresh):
     await owner.close()
 
 
-BATCH = PaymentBatchId.derive("x")
+BATCH, DOCUMENT = PaymentBatchId.derive("x"), BudgetDocumentId.derive("x")
 DOORS = [
     ("POST", "/v1/payment-batches", {"anna", "ben"}),
     ("POST", f"/v1/payment-batches/{BATCH}/approval", {"anna", "ben"}),
     ("POST", f"/v1/payees/{PROVIDER}/repairs", {"anna", "ben"}),
     ("POST", f"/v1/payees/{PROVIDER}/repairs/{PayeeRepairId.derive('x')}/approval", {"anna", "ben"}),
     ("GET", "/v1/budgets/oh-imap", {"anna", "ben", "staff"}),
+    ("POST", "/v1/budget-documents", {"anna", "ben"}),
+    ("POST", f"/v1/budget-documents/{DOCUMENT}/approval", {"anna", "ben"}),
+    ("POST", f"/v1/budget-documents/{DOCUMENT}/refusal", {"anna", "ben"}),
+    ("GET", "/v1/budget-documents?program_id=oh-imap", {"anna", "ben", "staff"}),
     ("GET", f"/v1/claims/{Case('x').claim_id}", {"provider", "other_provider"}),
     ("POST", f"/v1/exam-vouchers/{ExamVoucherId.derive('x')}/reveal", {"partner", "other_partner"}),
 ]
@@ -174,3 +179,28 @@ async def test_a_code_is_shown_once_and_kept_in_no_answer(desk, callers, db):
     assert (again.status_code, again.json()["code"]) == (409, "already_revealed")
     async with db.connection() as connection:
         assert await connection.fetchval("SELECT count(*) FROM idempotency") == 0
+
+
+async def test_a_budget_document_is_proposed_and_approved_by_two_people(desk, callers):
+    paper = {
+        "program_id": "oh-imap",
+        "kind": "appropriation",
+        "reference": "OBM-7",
+        "amount_cents": 50_000,
+        "to_row": "line/oh-imap/2026",
+        "reason": "controlling board",
+    }
+    key = uuid.uuid4().hex
+    made = await callers["anna"].post("/v1/budget-documents", paper, key=key)
+    assert (made.status_code, made.json()["state"]) == (201, "proposed")
+    assert (await callers["anna"].post("/v1/budget-documents", paper, key=key)).json() == made.json()
+    address = f"/v1/budget-documents/{made.json()['document_id']}"
+    own = await callers["anna"].post(f"{address}/approval")
+    assert (own.status_code, own.json()["code"]) == (403, "maker_is_checker")
+    approved = await callers["ben"].post(f"{address}/approval")
+    assert (approved.status_code, approved.json()["state"]) == (201, "approved")
+    again = await callers["ben"].post(f"{address}/refusal", {"reason": "too late"})
+    assert (again.status_code, again.json()["code"]) == (409, "document_decided")
+    listed = (await callers["staff"].get("/v1/budget-documents?program_id=oh-imap&state=approved")).json()
+    assert [one["reference"] for one in listed["documents"]] == ["OBM-7"]
+    assert listed["next"] is None

@@ -1,0 +1,68 @@
+"""The budget office's doors: propose, approve, refuse and read budget documents."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Response
+
+from contracts.texts import Slug
+from kit.access import Principal
+from kit.http import once_from, require, respond
+from kit.idempotency import Once
+from services.payments.api.doors import PaymentsDoors
+from services.payments.authority import BudgetDocumentId, DocumentState
+from services.payments.budget_views import DocumentRefused, DocumentShown, DocumentsShown, NewDocument
+from services.payments.usecases import budget_answers
+from services.payments.views import Nothing
+
+DocumentPath = Annotated[BudgetDocumentId, Path(alias="document_id")]
+
+
+def budgets(doors: PaymentsDoors) -> APIRouter:
+    """Two people for each document: whoever proposed it does not decide it."""
+    routes = APIRouter(prefix="/v1/budget-documents")
+    officer = require(doors.access, "finance", "budgets:write")
+    reader = require(doors.access, ("staff", "finance"), "budgets:read")
+    keyed = once_from(officer)
+    db, clock = doors.db, doors.clock
+
+    @routes.post("", status_code=201, response_model=DocumentShown)
+    async def propose_budget_document(
+        body: NewDocument, who: Principal = Depends(officer), once: Once = Depends(keyed)
+    ) -> Response:
+        """Put an appropriation, a withdrawal, an allotment or a transfer before a second person."""
+        return respond(await budget_answers.propose_document(body, maker=who.name, once=once, db=db, now=clock.now()))
+
+    @routes.post("/{document_id}/approval", status_code=201, response_model=DocumentShown)
+    async def approve_budget_document(
+        document_id: DocumentPath,
+        body: Nothing | None = None,
+        who: Principal = Depends(officer),
+        once: Once = Depends(keyed),
+    ) -> Response:
+        """Post the document at once. Where the money is committed the answer's state is `refused`, with the limit."""
+        return respond(
+            await budget_answers.approve_document(document_id, checker=who.name, once=once, db=db, now=clock.now())
+        )
+
+    @routes.post("/{document_id}/refusal", status_code=201, response_model=DocumentShown)
+    async def refuse_budget_document(
+        document_id: DocumentPath, body: DocumentRefused, who: Principal = Depends(officer), once: Once = Depends(keyed)
+    ) -> Response:
+        """Do not agree, and say why; nothing moves."""
+        return respond(
+            await budget_answers.refuse_document(
+                document_id, body.reason, checker=who.name, once=once, db=db, now=clock.now()
+            )
+        )
+
+    @routes.get("", response_model=DocumentsShown)
+    async def list_budget_documents(
+        program_id: Annotated[Slug, Query()],
+        state: Annotated[DocumentState | None, Query()] = None,
+        before: Annotated[BudgetDocumentId | None, Query()] = None,
+        who: Principal = Depends(reader),
+    ) -> DocumentsShown:
+        """The program's documents, the newest first, fifty to a page."""
+        return await budget_answers.list_documents(program_id, state=state, before=before, db=db)
+
+    return routes

@@ -1,0 +1,50 @@
+"""What the budget doors do: one effect and one answer per Idempotency-Key, in one transaction."""
+
+from datetime import datetime
+
+from kit.db import Connection, Database
+from kit.idempotency import Answer, Once
+from services.payments.authority import DocumentState
+from services.payments.budget_views import DocumentShown, DocumentsShown, NewDocument, document_shown, documents_shown
+from services.payments.usecases import authority
+from services.payments.usecases.answering import answer_once
+
+PAGE_MAX = 50
+
+
+async def propose_document(asked: NewDocument, *, maker: str, once: Once, db: Database, now: datetime) -> Answer:
+    """Put a budget document before a second person."""
+
+    async def act(tx: Connection) -> DocumentShown:
+        given = asked.model_dump(exclude={"kind"})
+        return document_shown(await authority.propose(tx, **given, kind=asked.kind, maker=maker, now=now))
+
+    return await answer_once(act, once=once, db=db, now=now)
+
+
+async def approve_document(document_id: str, *, checker: str, once: Once, db: Database, now: datetime) -> Answer:
+    """Approve, and post, what somebody else proposed."""
+
+    async def act(tx: Connection) -> DocumentShown:
+        return document_shown(await authority.approve(tx, document_id, checker=checker, now=now))
+
+    return await answer_once(act, once=once, db=db, now=now)
+
+
+async def refuse_document(
+    document_id: str, reason: str, *, checker: str, once: Once, db: Database, now: datetime
+) -> Answer:
+    """Refuse what somebody else proposed."""
+
+    async def act(tx: Connection) -> DocumentShown:
+        return document_shown(await authority.refuse(tx, document_id, checker=checker, reason=reason, now=now))
+
+    return await answer_once(act, once=once, db=db, now=now)
+
+
+async def list_documents(
+    program_id: str, *, state: DocumentState | None, before: str | None, db: Database
+) -> DocumentsShown:
+    """One page of a program's documents."""
+    found = await authority.documents_of_program(program_id, state=state, before=before, count_max=PAGE_MAX + 1, db=db)
+    return documents_shown(list(found), page=PAGE_MAX)
