@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from contracts.ids import TransferId
+from contracts.plan import CostKind
 
 
 class Account(StrEnum):
@@ -44,7 +45,16 @@ class Kind(StrEnum):
     SETTLE = "settle"
     RETURN = "return"
     RETURN_LATE = "return_late"
+    RECOVER = "recover"
+    """Money that was paid comes back: an overpayment, a refund, a true-up. It can be awarded again."""
+    OFFSET = "offset"
+    """A claim is paid by what its provider owes back, in place of new money."""
+    UNEXPEND = "unexpend"
+    """An approved claim is undone before its payment was sent."""
     LAPSE = "lapse"
+    LAPSE_AVAILABLE = "lapse_available"
+    CARRY_OUT = "carry_out"
+    CARRY_IN = "carry_in"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +64,40 @@ class Rule:
     debit: Account
     credit: Account
     from_pending: bool = True
+    when_soft_closed: bool = True
+    """Whether it may still be posted once its fiscal year is closed to new obligations."""
+    when_hard_closed: bool = False
+    """Whether it may still be posted once the fiscal year's books are shut: payments under way come to their end."""
 
 
 RULES: Final[Mapping[Kind, Rule]] = {
     Kind.APPROPRIATE: Rule(Account.AUTHORITY, Account.AVAILABLE, from_pending=False),
     Kind.WITHDRAW_APPROPRIATION: Rule(Account.AVAILABLE, Account.AUTHORITY, from_pending=False),
-    Kind.HOLD: Rule(Account.AVAILABLE, Account.HELD, from_pending=False),
+    Kind.HOLD: Rule(Account.AVAILABLE, Account.HELD, from_pending=False, when_soft_closed=False),
     Kind.RELEASE_HOLD: Rule(Account.HELD, Account.AVAILABLE),
     Kind.ENCUMBER: Rule(Account.HELD, Account.ENCUMBERED),
     Kind.LIQUIDATE: Rule(Account.ENCUMBERED, Account.AVAILABLE),
     Kind.EXPEND: Rule(Account.ENCUMBERED, Account.PAYABLE),
-    Kind.SEND: Rule(Account.PAYABLE, Account.IN_TRANSIT),
-    Kind.SETTLE: Rule(Account.IN_TRANSIT, Account.DISBURSED),
-    Kind.RETURN: Rule(Account.IN_TRANSIT, Account.PAYABLE),
-    Kind.RETURN_LATE: Rule(Account.DISBURSED, Account.PAYABLE),
+    Kind.SEND: Rule(Account.PAYABLE, Account.IN_TRANSIT, when_hard_closed=True),
+    Kind.SETTLE: Rule(Account.IN_TRANSIT, Account.DISBURSED, when_hard_closed=True),
+    Kind.RETURN: Rule(Account.IN_TRANSIT, Account.PAYABLE, when_hard_closed=True),
+    Kind.RETURN_LATE: Rule(Account.DISBURSED, Account.PAYABLE, when_hard_closed=True),
+    Kind.RECOVER: Rule(Account.DISBURSED, Account.AVAILABLE, when_hard_closed=True),
+    Kind.OFFSET: Rule(Account.PAYABLE, Account.DISBURSED, when_hard_closed=True),
+    Kind.UNEXPEND: Rule(Account.PAYABLE, Account.ENCUMBERED),
     Kind.LAPSE: Rule(Account.ENCUMBERED, Account.LAPSED),
+    Kind.LAPSE_AVAILABLE: Rule(Account.AVAILABLE, Account.LAPSED, from_pending=False, when_hard_closed=True),
+    Kind.CARRY_OUT: Rule(Account.ENCUMBERED, Account.AUTHORITY),
+    Kind.CARRY_IN: Rule(Account.AUTHORITY, Account.ENCUMBERED, from_pending=False),
 }
+
+
+class Phase(StrEnum):
+    """What a budget line's fiscal year still takes; it goes forward only."""
+
+    OPEN = "open"
+    SOFT_CLOSED = "soft_closed"
+    HARD_CLOSED = "hard_closed"
 
 
 class Code(StrEnum):
@@ -123,6 +151,20 @@ def person_row(program_id: str, round_id: str, person_id: str) -> str:
     return f"person/{program_id}/{round_id}/{person_id}"
 
 
+def carried_scope(scope: Scope, book: str) -> Scope:
+    """The rows in the next year's book that take over money of `scope`: a round's and an award's share of that year.
+
+    Nothing more is held there for the round, so no person's cap is needed.
+    """
+    year = book.rsplit("/", 1)[1]
+    return Scope(
+        book=book,
+        line=book if scope.line else None,
+        round="/".join([*scope.round.split("/")[:3], year]) if scope.round else None,
+        award="/".join([*scope.award.split("/")[:4], year]) if scope.award else None,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Transfer:
     """One request to the posting function."""
@@ -136,6 +178,14 @@ class Transfer:
     occurred_at: datetime
     pending_id: TransferId | None = None
     workflow_id: str | None = None
+    cost_line: CostKind = CostKind.TUITION
+    links_to: TransferId | None = None
+    """The entry this one corrects or continues where it moves on no pending money; together they never exceed it."""
+
+    def __post_init__(self) -> None:
+        # Refused here: the journal's own CHECK would take the whole batch down with it.
+        if self.amount_cents <= 0:
+            raise ValueError(f"a transfer of {self.amount_cents} cents moves nothing")
 
     @property
     def fingerprint(self) -> bytes:
@@ -143,6 +193,8 @@ class Transfer:
         scope = self.scope
         parts = (self.kind, self.pending_id, scope.book, scope.line, scope.round, scope.award, scope.person)
         text = "\x1f".join("" if part is None else str(part) for part in (*parts, self.amount_cents))
+        if self.cost_line is not CostKind.TUITION or self.links_to is not None:
+            text += f"\x1f{self.cost_line}\x1f{self.links_to or ''}"
         return hashlib.sha256(text.encode()).digest()
 
 
@@ -172,14 +224,18 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What the prover found. The books are right where `differences` and `overdrawn` are empty."""
+    """What the prover found. The books are right where everything after `rows` is empty."""
 
     entries: int
     rows: int
     differences: tuple[Difference, ...]
     overdrawn: tuple[str, ...]
-    """Transfers more of whose money was moved on than they brought."""
+    """Transfers more of whose money was moved on, or corrected, than they brought."""
+    repeated: tuple[str, ...] = ()
+    """Ids under which the journal has two entries, in two fiscal years."""
+    negative: tuple[str, ...] = ()
+    """Balance rows with a stage below zero, or whose stages are not their appropriation."""
 
     @property
     def is_right(self) -> bool:
-        return not self.differences and not self.overdrawn
+        return not (self.differences or self.overdrawn or self.repeated or self.negative)

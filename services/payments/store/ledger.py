@@ -4,38 +4,43 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kit.db import Connection
-from services.payments.ledger import STAGES, Code, Difference, Posted, Proof, Transfer
+from services.payments.ledger import STAGES, Code, Difference, Phase, Posted, Proof, Transfer
 
 # The posting function answers one row per transfer, in the order given.
 POST = """
 SELECT code, outcome FROM post(
     $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-    $9::bigint[], $10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::bytea[]
+    $9::bigint[], $10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::bytea[], $15::text[], $16::text[]
 ) ORDER BY place
 """
 
 BALANCES = """
-SELECT id, book, level, appropriations, appropriated_cents, available_cents, held_cents, encumbered_cents,
+SELECT id, book, level, phase, appropriations, appropriated_cents, available_cents, held_cents, encumbered_cents,
     payable_cents, in_transit_cents, disbursed_cents, lapsed_cents
 FROM balance WHERE id = ANY ($1::text[])
 """
 
 PROGRAM_BALANCES = """
-SELECT id, book, level, appropriations, appropriated_cents, available_cents, held_cents, encumbered_cents,
+SELECT id, book, level, phase, appropriations, appropriated_cents, available_cents, held_cents, encumbered_cents,
     payable_cents, in_transit_cents, disbursed_cents, lapsed_cents
 FROM balance
 WHERE level <> 'person' AND split_part(id, '/', 2) = $1
 ORDER BY lock_order, id
 """
 
-# One statement, so that journal and balances are seen at one moment while others post.
+# One statement, so that journal and balances are seen at one moment while others post. Folded by scope first: what
+# is then spread over the levels is small.
 PROVE = """
-WITH moved AS (
+WITH folded AS (
+    SELECT line_id, round_id, award_id, person_id, debit, credit, sum(amount_cents)::bigint AS cents
+    FROM transfer WHERE outcome = 'ok'
+    GROUP BY line_id, round_id, award_id, person_id, debit, credit
+), moved AS (
     SELECT s.id, m.account, sum(m.cents) AS cents
-    FROM transfer AS t
+    FROM folded AS t
     CROSS JOIN LATERAL (VALUES (t.line_id), (t.round_id), (t.award_id), (t.person_id)) AS s(id)
-    CROSS JOIN LATERAL (VALUES (t.debit, -t.amount_cents), (t.credit, t.amount_cents)) AS m(account, cents)
-    WHERE t.outcome = 'ok' AND s.id IS NOT NULL
+    CROSS JOIN LATERAL (VALUES (t.debit, -t.cents), (t.credit, t.cents)) AS m(account, cents)
+    WHERE s.id IS NOT NULL
     GROUP BY s.id, m.account
 ), kept AS (
     SELECT b.id, k.account, k.cents
@@ -50,20 +55,32 @@ WITH moved AS (
         coalesce(m.cents, 0)::bigint AS journal_cents, coalesce(k.cents, 0)::bigint AS balance_cents
     FROM moved AS m FULL JOIN kept AS k ON k.id = m.id AND k.account = m.account
     WHERE coalesce(m.cents, 0) <> coalesce(k.cents, 0)
+), used AS (
+    SELECT pending_id AS id, sum(amount_cents) AS cents FROM transfer
+    WHERE outcome = 'ok' AND pending_id IS NOT NULL GROUP BY pending_id
+    UNION ALL
+    SELECT links_to, sum(amount_cents) FROM transfer
+    WHERE outcome = 'ok' AND links_to IS NOT NULL GROUP BY links_to
 ), overdrawn AS (
-    SELECT p.id FROM transfer AS p
-    JOIN (
-        SELECT pending_id, sum(amount_cents) AS cents FROM transfer
-        WHERE outcome = 'ok' AND pending_id IS NOT NULL GROUP BY pending_id
-    ) AS m ON m.pending_id = p.id
-    WHERE p.outcome <> 'ok' OR m.cents > p.amount_cents
+    SELECT DISTINCT u.id FROM used AS u LEFT JOIN transfer AS p ON p.id = u.id
+    WHERE p.id IS NULL OR p.outcome <> 'ok' OR u.cents > p.amount_cents
 )
 SELECT
     (SELECT count(*) FROM transfer) AS entries,
     (SELECT count(*) FROM balance) AS rows,
     (SELECT coalesce(jsonb_agg(to_jsonb(d) ORDER BY d.id, d.account), '[]') FROM different AS d) AS differences,
-    ARRAY(SELECT id FROM overdrawn ORDER BY id) AS overdrawn
+    ARRAY(SELECT id FROM overdrawn ORDER BY id) AS overdrawn,
+    ARRAY(SELECT id FROM transfer GROUP BY id HAVING count(*) > 1 ORDER BY id) AS repeated,
+    ARRAY(
+        SELECT id FROM balance WHERE least(
+            available_cents, held_cents, encumbered_cents, payable_cents, in_transit_cents, disbursed_cents,
+            lapsed_cents
+        ) < 0 OR available_cents + held_cents + encumbered_cents + payable_cents + in_transit_cents + disbursed_cents
+            + lapsed_cents <> appropriated_cents ORDER BY id
+    ) AS negative
 """
+
+CLOSE_LINE = "SELECT close_line($1, $2)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +90,8 @@ class Balance:
     id: str
     book: str
     level: str
+    phase: Phase
+    """Of a budget line; `open` for every other row."""
     appropriations: int
     appropriated_cents: int
     stages: Mapping[str, int]
@@ -103,6 +122,8 @@ async def post(tx: Connection, transfers: Sequence[Transfer]) -> list[Posted]:
         [t.workflow_id for t in transfers],
         [t.occurred_at for t in transfers],
         [t.fingerprint for t in transfers],
+        [t.cost_line.value for t in transfers],
+        [t.links_to for t in transfers] if any(t.links_to for t in transfers) else None,
     )
     return [
         Posted(transfer, Code(row["code"]), Code(row["outcome"]) if row["outcome"] else None)
@@ -120,6 +141,16 @@ async def program_balances(tx: Connection, program_id: str) -> list[Balance]:
     return [_balance(dict(row)) for row in await tx.fetch(PROGRAM_BALANCES, program_id)]
 
 
+async def close_line(tx: Connection, line: str, phase: Phase) -> str:
+    """Take a budget line to its next phase: `ok` (also when it is there already), or why not.
+
+    `unknown`, `out_of_order`, `still_open` (a hard close while money is available, held or encumbered).
+    """
+    answer = await tx.fetchval(CLOSE_LINE, line, phase.value)
+    assert isinstance(answer, str)
+    return answer
+
+
 async def prove(tx: Connection) -> Proof:
     """Refold the whole journal and compare every balance row."""
     row = await tx.fetchrow(PROVE)
@@ -127,12 +158,13 @@ async def prove(tx: Connection) -> Proof:
     differences = tuple(
         Difference(d["id"], d["account"], d["journal_cents"], d["balance_cents"]) for d in row["differences"]
     )
-    return Proof(row["entries"], row["rows"], differences, tuple(row["overdrawn"]))
+    overdrawn, repeated, negative = (tuple(row[name]) for name in ("overdrawn", "repeated", "negative"))
+    return Proof(row["entries"], row["rows"], differences, overdrawn, repeated, negative)
 
 
 def _balance(row: Mapping[str, object]) -> Balance:
     stages = {stage.value: int(str(row[f"{stage.value}_cents"])) for stage in STAGES}
     return Balance(
-        str(row["id"]), str(row["book"]), str(row["level"]), int(str(row["appropriations"])),
+        str(row["id"]), str(row["book"]), str(row["level"]), Phase(str(row["phase"])), int(str(row["appropriations"])),
         int(str(row["appropriated_cents"])), stages,
     )  # fmt: skip

@@ -3,20 +3,23 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import asyncpg
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis import Phase as Stage
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from cairn.bootstrap import postgres as bootstrap
+from cairn.drills.ledger_model import Model
 from cairn.stack.secrets import password_of
 from contracts.ids import TransferId
-from services.payments.ledger import RULES, Kind, Scope
+from contracts.plan import CostKind
+from services.payments.ledger import RULES, Kind, Phase, Scope
 from services.payments.store import ledger as store
 from tests.services.payments.books import AWARD, LINE, ROUND, person, scope_of, transfer
-from tests.services.payments.store.model import Model
 from tests.support.engines import FreshDatabase
 from tests.support.templates import clone, drop, template_for
 
@@ -71,6 +74,30 @@ class Books(RuleBasedStateMachine):
     @rule(asked=st.lists(st.tuples(st.sampled_from(SCOPES), cents), min_size=1, max_size=6))
     def hold(self, asked):
         self.agree(*(transfer(self.new_name(), Kind.HOLD, amount, scope=scope) for scope, amount in asked))
+
+    @rule(which=st.integers(0), amount=cents, kind=st.sampled_from([Kind.CARRY_IN, Kind.HOLD]), both=st.booleans())
+    def link(self, which, amount, kind, both):
+        """Corrections of an entry, or of nothing; sometimes two in one batch."""
+        known = [*self.model.accepted.values()]
+        target = known[which % len(known)].id if known and which % 5 else TransferId.derive("nothing")
+        links = [replace(transfer(self.new_name(), kind, amount), links_to=target) for _ in range(1 + both)]
+        self.agree(*links)
+
+    @rule(kind=st.sampled_from(CostKind), which=st.integers(0), amount=cents)
+    def use_a_cost_line(self, kind, which, amount):
+        """Money that is moved on keeps its cost line."""
+        hold = replace(transfer(self.new_name(), Kind.HOLD, amount), cost_line=kind)
+        move = replace(
+            transfer(self.new_name(), Kind.ENCUMBER, amount, pending=hold.id),
+            cost_line=kind if which % 2 else CostKind.TUITION,
+        )
+        self.agree(hold, move)
+
+    @precondition(lambda self: len(self.names) > 30)
+    @rule(phase=st.sampled_from(Phase))
+    def close(self, phase):
+        answer = self.loop.run_until_complete(store.close_line(self.connection, LINE, phase))
+        assert answer == self.model.close(LINE, phase)
 
     @rule(kind=st.sampled_from(MOVES), which=st.integers(0), cents=cents)
     def move_anything(self, kind, which, cents):
@@ -151,5 +178,7 @@ def test_the_posting_function_agrees_with_the_model(machine_dsn):
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],
             print_blob=True,
+            # Each shrinking step is a run against the server: what failed is short enough to read.
+            phases=[Stage.explicit, Stage.reuse, Stage.generate],
         ),
     )

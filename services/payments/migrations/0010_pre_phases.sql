@@ -1,0 +1,25 @@
+-- A fiscal year closes forward only, and not while anything of it is still promised.
+CREATE FUNCTION close_line(line text, to_phase text) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = payments, pg_temp AS $$
+DECLARE
+    phases CONSTANT text[] := ARRAY['open', 'soft_closed', 'hard_closed'];
+    found balance;
+BEGIN
+    SELECT * INTO found FROM balance WHERE id = line AND level = 'line' FOR UPDATE;
+    IF NOT FOUND OR array_position(phases, to_phase) IS NULL THEN
+        RETURN 'unknown';
+    ELSIF found.phase = to_phase THEN
+        RETURN 'ok';
+    ELSIF array_position(phases, to_phase) <> array_position(phases, found.phase) + 1 THEN
+        RETURN 'out_of_order';
+    ELSIF to_phase = 'hard_closed' AND (found.available_cents, found.held_cents, found.encumbered_cents) <> (0, 0, 0) THEN
+        RETURN 'still_open';
+    END IF;
+    UPDATE balance SET phase = to_phase WHERE id = line;
+    RETURN 'ok';
+END
+$$;
+COMMENT ON FUNCTION close_line IS
+    'open → soft_closed → hard_closed; ok (also again), unknown, out_of_order, still_open (money is available, held or encumbered)';
+REVOKE ALL ON FUNCTION close_line FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION close_line TO cairn_payments;
