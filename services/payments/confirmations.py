@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from services.payments.domain import DisbursementState
 from services.payments.remittance import Confirmation
+from services.payments.statements import StatementLineId
 
 
 class Effect(StrEnum):
@@ -16,6 +17,8 @@ class Effect(StrEnum):
     """The payment had settled and came back all the same."""
     REPEATED = "repeated"
     """It says what is known."""
+    NUMBERED = "numbered"
+    """The bank's statement came first; now the payment's numbers are known."""
     REJECTED = "rejected"
 
 
@@ -28,6 +31,11 @@ class Verdict:
     explanation: str = ""
 
 
+def is_line(payment_number: str | None) -> bool:
+    """Whether a payment is known by the bank's line alone: it stands in the place of the number nobody has told."""
+    return payment_number is not None and payment_number.startswith(f"{StatementLineId.prefix}_")
+
+
 def judge(state: DisbursementState, payment_number: str | None, word: Confirmation) -> Verdict:
     """Decide on one line, given where its payment stands and which payment number it was last confirmed under."""
     match state:
@@ -37,6 +45,8 @@ def judge(state: DisbursementState, payment_number: str | None, word: Confirmati
             return Verdict(Effect.REJECTED, "not_sent", "the payment has not been sent")
         case DisbursementState.SETTLED if word.status == "PAID" and word.payment_number == payment_number:
             return Verdict(Effect.REPEATED)
+        case DisbursementState.SETTLED if word.status == "PAID" and is_line(payment_number):
+            return Verdict(Effect.NUMBERED)
         # Another payment number may be another payment: that is not for a rule to say.
         case DisbursementState.SETTLED if word.payment_number == payment_number:
             return Verdict(Effect.RETURN_LATE)

@@ -1,6 +1,7 @@
 """The folder shared with the finance system: payment-voucher files out, confirmation files in."""
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Protocol
 
@@ -23,8 +24,8 @@ class Exchange(Protocol):
         """Put a file out, whole or not at all. Putting the same file again is harmless."""
         ...
 
-    def waiting(self) -> list[str]:
-        """The names of confirmation files that came in, in the order of their names."""
+    def waiting(self, suffixes: Collection[str] = (CONFIRMATION_SUFFIX,)) -> list[str]:
+        """The names of files of this kind that came in (confirmations, unless said), in the order of their names."""
         ...
 
     def read(self, name: str) -> bytes | None:
@@ -63,9 +64,9 @@ class ExchangeFolder:
         except OSError as error:
             raise ExchangeUnavailable(what=type(error).__name__) from error
 
-    def waiting(self) -> list[str]:
+    def waiting(self, suffixes: Collection[str] = (CONFIRMATION_SUFFIX,)) -> list[str]:
         try:
-            names = [p.name for p in self._inbound.iterdir() if p.suffix == CONFIRMATION_SUFFIX and p.is_file()]
+            names = [p.name for p in self._inbound.iterdir() if p.suffix in suffixes and p.is_file()]
         except FileNotFoundError:
             return []
         except OSError as error:

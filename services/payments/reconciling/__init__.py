@@ -6,9 +6,13 @@ explained or open with its age. The order of the input makes no difference; carr
 the same lines again changes nothing.
 """
 
+from services.payments.reconciling.effects import POSTED, Effect, Evidence, effect_on, evidence_in, matched
 from services.payments.reconciling.files import FileFaulty, read_entries, read_transit
 from services.payments.reconciling.items import (
+    BUCKETS,
+    LAST_BUCKET,
     MEANINGS,
+    OVERDUE_AFTER_DAYS,
     Candidate,
     Ending,
     FileEntry,
@@ -18,14 +22,22 @@ from services.payments.reconciling.items import (
     LineVerdict,
     Reconciliation,
     TransitItem,
+    age,
+    bucket,
 )
 from services.payments.reconciling.matching import carry_forward, open_lines, reconcile
 from services.payments.reconciling.table import render
 
 __all__ = [
+    "BUCKETS",
+    "LAST_BUCKET",
     "MEANINGS",
+    "OVERDUE_AFTER_DAYS",
+    "POSTED",
     "Candidate",
+    "Effect",
     "Ending",
+    "Evidence",
     "FileEntry",
     "FileFaulty",
     "Finding",
@@ -34,7 +46,12 @@ __all__ = [
     "LineVerdict",
     "Reconciliation",
     "TransitItem",
+    "age",
+    "bucket",
     "carry_forward",
+    "effect_on",
+    "evidence_in",
+    "matched",
     "open_lines",
     "read_entries",
     "read_transit",

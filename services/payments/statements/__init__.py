@@ -21,10 +21,14 @@ from services.payments.statements.lines import (
     StatementLineId,
 )
 
+STATEMENT_SUFFIXES = (".bai2", ".bai", ".camt053", ".xml")
+"""How a bank names its statements in the inbound folder."""
+
 __all__ = [
     "FAULTS_MAX",
     "FILE_BYTES_MAX",
     "LINES_MAX",
+    "STATEMENT_SUFFIXES",
     "Kind",
     "StatementAccount",
     "StatementFault",

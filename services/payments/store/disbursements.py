@@ -55,6 +55,7 @@ UPDATE disbursement SET state = 'settled', voucher_number = $2, payment_number =
     settlement_evidence = $5, settle_transfer_id = $6, changed_at = $7
 WHERE disbursement_id = $1
 """
+NUMBERED = "UPDATE disbursement SET voucher_number = $2, payment_number = $3 WHERE disbursement_id = $1"
 RETURNED = """
 UPDATE disbursement SET state = 'returned', voucher_number = $2, payment_number = $3, return_code = $4,
     return_transfer_id = $5, changed_at = $6
@@ -218,6 +219,11 @@ async def settled(
 ) -> None:
     """`evidence` names what of the bank or the finance system stands behind it."""
     await tx.execute(SETTLED, disbursement_id, voucher_number, payment_number, paid_on, evidence, transfer_id, now)
+
+
+async def numbered(tx: Connection, disbursement_id: str, *, voucher_number: str, payment_number: str) -> None:
+    """The finance system's numbers of a payment that the bank's line had settled."""
+    await tx.execute(NUMBERED, disbursement_id, voucher_number, payment_number)
 
 
 async def returned(

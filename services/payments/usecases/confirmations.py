@@ -7,10 +7,12 @@ from datetime import datetime
 
 from kit.db import Connection, Database
 from services.payments.confirmations import Effect, judge
+from services.payments.domain import DisbursementState
 from services.payments.gateways import Exchange
 from services.payments.ledger import Kind
 from services.payments.remittance import ConfirmationFile, RejectedLine, read_confirmations
 from services.payments.store import confirmations as file_store
+from services.payments.store import disbursements as payment_store
 from services.payments.usecases.outcomes import STATES, Outcome, apply_outcomes, payments_of_words
 
 FINANCE_SYSTEM = "finance system"
@@ -73,6 +75,12 @@ async def _apply(tx: Connection, file: ConfirmationFile, digest: str, *, now: da
                 reading.rejected.append(RejectedLine(number, line, verdict.reason, verdict.explanation))
             case Effect.REPEATED:
                 reading.repeated += 1
+            case Effect.NUMBERED:
+                await payment_store.numbered(
+                    tx, word.disbursement_id, voucher_number=word.voucher_number, payment_number=word.payment_number
+                )
+                standing[word.disbursement_id] = (DisbursementState.SETTLED, word.payment_number)
+                reading.applied += 1
             case Effect.SETTLE | Effect.RETURN | Effect.RETURN_LATE:
                 outcome = Outcome(
                     disbursement_id=word.disbursement_id,
