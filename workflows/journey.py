@@ -377,7 +377,7 @@ class FundingJourney(Reimbursement):
 
     async def issue_exam_voucher(self, policy: ExamPolicy, attempt: int) -> None:
         """Have one exam voucher allocated; where none is left, staff see to it."""
-        request = requests.exam_voucher(self.submitted, policy, attempt=attempt)
+        request = requests.exam_voucher(self.submitted, policy, attempt=attempt, pack_version=self.plan.pack_version)
         await self.enter(Stage.EXAM)
         for _ in range(VOUCHER_ROUNDS_MAX):
             if (await self.do(ISSUE_EXAM_VOUCHER, request)).status is ExamVoucherStatus.ISSUED:

@@ -116,14 +116,19 @@ def encumbrance(accepted: EnrollmentAccepted, *, price_cents: int, hold_number: 
     )
 
 
-def exam_voucher(asked: ApplicationSubmitted, policy: ExamPolicy, *, attempt: int) -> IssueExamVoucher:
-    """Allocate an exam voucher for one attempt."""
+def exam_voucher(
+    asked: ApplicationSubmitted, policy: ExamPolicy, *, attempt: int, pack_version: str | None
+) -> IssueExamVoucher:
+    """Allocate an exam voucher for one attempt, under the exam policy that the case is pinned to."""
     return IssueExamVoucher(
         application_id=asked.application_id,
         person_id=asked.person_id,
         exam_id=policy.exam_id,
         attempt_number=attempt,
         usable_seconds=int(policy.usable_for.total_seconds()),
+        attempts_max=policy.attempts_max,
+        retake_wait_seconds=int(policy.retake_wait.total_seconds()),
+        pack_version=pack_version,
     )
 
 

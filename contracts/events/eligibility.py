@@ -176,4 +176,8 @@ class ApplicationDetermined(CaseFact):
     award_cents: Cents = 0
     respond_by: Instant | None = None
     """Until when the person may send what is missing, or appeal."""
+    pack_version: Annotated[str, Field(pattern=r"^[0-9a-f]{12,64}$")] | None = None
+    """The version of the program pack under which it was decided, and to which the case is pinned."""
+    exam: ExamPolicy | None = None
+    """The exam policy of that version, where the credential has an exam."""
     decided_at: Instant

@@ -63,6 +63,20 @@ class FundsReleased(CaseFact):
     released_at: Instant
 
 
+class FundsLapsed(CaseFact):
+    """The fiscal year closed over the case: what it had, or waited for, is gone, and nothing can be paid from it."""
+
+    TYPE: ClassVar[str] = "cairn.payments.funds.lapsed.v1"
+
+    fiscal_year: Annotated[int, Field(ge=2000, le=2200)]
+    stage: Annotated[str, Field(pattern=r"^(waiting|held|encumbered)$")]
+    """What the case had of the year's money."""
+    lapsed_cents: Cents
+    """What was encumbered; a hold goes back to the line first, and a waiting place has none."""
+    reason: Code
+    lapsed_at: Instant
+
+
 class HoldExpired(CaseFact):
     """A hold that was not encumbered in time was released by the database clock."""
 
@@ -93,6 +107,17 @@ class ExamVoucherReclaimed(CaseFact):
     exam_voucher_id: ExamVoucherId
     exam_id: Slug
     reclaimed_at: Instant
+
+
+class ExamVoucherExpired(CaseFact):
+    """An exam voucher that the case had was not used in time; its code is worth nothing any more."""
+
+    TYPE: ClassVar[str] = "cairn.payments.exam_voucher.expired.v1"
+
+    exam_voucher_id: ExamVoucherId
+    exam_id: Slug
+    attempt_number: Annotated[int, Field(ge=1, le=10)]
+    expired_at: Instant
 
 
 class ClaimCheck(BaseModel):

@@ -89,21 +89,31 @@ RELEASE_FUNDS = Step("payments.release_funds.v1", Queue.PAYMENTS, ReleaseFunds, 
 
 
 class IssueExamVoucher(StepInput):
-    """Allocate one exam voucher for this attempt that stays usable at least `usable_seconds`."""
+    """Allocate one exam voucher for this attempt that stays usable at least `usable_seconds`.
+
+    Attempt 2 and on is a retake, under the policy of the pack version that the case is pinned to.
+    """
 
     person_id: PersonId
     exam_id: Slug
     attempt_number: AttemptNumber
     usable_seconds: Annotated[int, Field(ge=0, le=63_300_000)]
+    attempts_max: AttemptNumber | None = None
+    retake_wait_seconds: Annotated[int, Field(ge=0, le=63_300_000)] | None = None
+    pack_version: Annotated[str, Field(pattern=r"^[0-9a-f]{12,64}$")] | None = None
 
 
 class ExamVoucherStatus(StrEnum):
     ISSUED = "issued"
     NONE_AVAILABLE = "none_available"
+    REFUSED = "refused"
+    """The policy gives no exam voucher for this attempt; `reason` says why."""
 
 
 class ExamVoucherResult(StepOutput):
     status: ExamVoucherStatus
+    reason: Code | None = None
+    """`attempts_used_up`, `no_earlier_attempt`, `not_failed`."""
     exam_voucher_id: ExamVoucherId | None = None
     expires_at: Instant | None = None
 

@@ -144,6 +144,8 @@ def _determined(receipt: Receipt) -> ApplicationDetermined:
         missing=answer.missing,
         award_cents=answer.plan.award_cents,
         respond_by=receipt.respond_by,
+        pack_version=receipt.pack_version,
+        exam=answer.plan.exam,
         decided_at=receipt.decided_at,
     )
 

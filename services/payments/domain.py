@@ -7,7 +7,7 @@ from enum import StrEnum
 from contracts.errors import Conflict, Forbidden, Refused, Unavailable
 from contracts.ids import ApplicationId, HoldId, Id, TransferId
 from contracts.steps.payments import FundsHeld, HoldStatus
-from services.payments.ledger import Scope, award_row, person_row, round_row
+from services.payments.ledger import Scope, award_row, carried_scope, person_row, round_row
 
 
 class PayeeRepairId(Id, prefix="rep"):
@@ -27,6 +27,8 @@ class FundingState(StrEnum):
     EXPIRED = "expired"
     CANCELLED = "cancelled"
     """It gave up its place on the waiting list."""
+    LAPSED = "lapsed"
+    """Its fiscal year closed over it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +55,24 @@ class Funding:
     enrollment_id: str | None
     encumbrance_transfer_id: TransferId | None
     encumbered_cents: int
+    """What was committed to the enrollment, an advance on it included."""
     released_cents: int
+    advanced_cents: int
+    carried_from: str | None = None
+    """The budget line of the year before, where its encumbrance was carried forward into this one."""
+
+    @property
+    def open_cents(self) -> int:
+        """What is still encumbered: the commitment without the advance on it."""
+        return self.encumbered_cents - self.advanced_cents
 
     @property
     def scope(self) -> Scope:
         """The balance rows its money is in."""
-        return scope_of(
+        scope = scope_of(
             self.book, self.program_id, self.round_id, self.provider_id, self.person_id if self.person_capped else None
         )
+        return scope if self.carried_from is None else carried_scope(scope, self.book)
 
     def answer(self) -> FundsHeld:
         """What the request for a hold came to: a later expiry or release does not unsay it."""
@@ -88,6 +100,8 @@ class ExamVoucherState(StrEnum):
     ALLOCATED = "allocated"
     REVEALED = "revealed"
     REGISTERED = "registered"
+    REUSABLE = "reusable"
+    """Its holder was registered, is no longer, and may use the code again."""
     USED = "used"
     AWAITING_VENDOR = "awaiting_vendor"
     """Somebody saw the code and did not use it; only the vendor's word makes it available again."""
@@ -104,6 +118,8 @@ class DisbursementState(StrEnum):
     SETTLED = "settled"
     RETURNED = "returned"
     REPAIRED = "repaired"
+    STOPPED = "stopped"
+    """The person says that the provider charged; people decide whether it goes on."""
 
 
 class BatchState(StrEnum):
@@ -113,6 +129,8 @@ class BatchState(StrEnum):
     APPROVED = "approved"
     TRANSMITTED = "transmitted"
     ACKNOWLEDGED = "acknowledged"
+    WITHDRAWN = "withdrawn"
+    """Taken apart before anybody approved it."""
 
 
 class NotYetKnown(Unavailable):
@@ -167,6 +185,18 @@ class BatchAlreadyApproved(Conflict):
     """The batch was approved before."""
 
     code = "batch_already_approved"
+
+
+class BatchOutOfDate(Conflict):
+    """A payment to {provider_id} no longer leaves this way: withdraw the batch and build another."""
+
+    code = "batch_out_of_date"
+
+
+class TooManyFiles(Conflict):
+    """The bank takes {files_max} files of {day}; this batch is approved on the next day."""
+
+    code = "too_many_files"
 
 
 class NothingToRepair(Conflict):

@@ -89,6 +89,11 @@ def _(fact: pay.ExamVoucherReclaimed, sequence: int) -> Entry:
     return Entry(text="An exam voucher that was not used was taken back.")
 
 
+@tells(pay.ExamVoucherExpired)
+def _(fact: pay.ExamVoucherExpired, sequence: int) -> Entry:
+    return Entry(text=f"The exam voucher for attempt {fact.attempt_number} was not used in time and expired.")
+
+
 def _claim_entry(
     fact: pay.ClaimReturned | pay.ClaimReferred | pay.ClaimRefused, text: str, party: str, what: str
 ) -> Entry:

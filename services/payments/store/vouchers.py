@@ -2,17 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
+from contracts.events.applications import ExamResult
 from contracts.ids import ExamVoucherId
 from kit.db import Connection
 from services.payments.domain import ExamVoucherState
+from services.payments.exam_vouchers.expiry import usable_until
+from services.payments.exam_vouchers.retakes import AttemptResult, RetakePolicy
+from services.payments.exam_vouchers.states import MOVES, Act, Use
 
 ADD_LOT = """
 INSERT INTO exam_voucher_lot (
     lot_id, exam_id, vendor, order_number, region, unit_cost_cents, not_before, expires_at, expiry_zone, retires_at,
-    imported_by, imported_at
-) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+    imported_by, imported_at, expires_on, retires_on
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 ON CONFLICT (vendor, order_number) DO NOTHING RETURNING lot_id
 """
 ADD_CODES = """
@@ -23,63 +27,95 @@ SELECT id, $2, $3, $4, $5, sealed, mac, $6 FROM unnest($1::text[], $7::bytea[], 
 """
 KNOWN_MACS = "SELECT code_mac FROM exam_voucher WHERE code_mac = ANY ($1::bytea[])"
 
-# One statement, so that a code picked is a code taken; the one that expires first is spent first.
-ALLOCATE = """
+
+def _allocating(lock: str) -> str:
+    """One statement, so that a code picked is a code taken; the one that expires first is spent first."""
+    return f"""
 WITH pick AS (
     SELECT exam_voucher_id FROM exam_voucher
     WHERE exam_id = $2 AND state = 'available' AND not_before <= now()
         AND usable_until >= now() + make_interval(secs => $4::integer)
     ORDER BY usable_until, exam_voucher_id LIMIT 1
-    FOR UPDATE SKIP LOCKED
+    {lock}
 ), taken AS (
     UPDATE exam_voucher AS v SET state = 'allocated', changed_at = $5
     FROM pick WHERE v.exam_voucher_id = pick.exam_voucher_id
     RETURNING v.exam_voucher_id, v.usable_until
 ), kept AS (
-    INSERT INTO exam_voucher_allocation (application_id, exam_id, attempt_number, exam_voucher_id, allocated_at)
-    SELECT $1, $2, $3, exam_voucher_id, $5 FROM taken
+    INSERT INTO exam_voucher_allocation (
+        application_id, exam_id, attempt_number, exam_voucher_id, allocated_at, retake_of, pack_version, attempts_max,
+        retake_wait_seconds
+    )
+    SELECT $1, $2, $3, exam_voucher_id, $5, $6, $7, $8, $9 FROM taken
 )
 SELECT exam_voucher_id, usable_until FROM taken
 """
-ALLOCATION = """
-SELECT v.exam_voucher_id, v.usable_until
-FROM exam_voucher_allocation AS a JOIN exam_voucher AS v USING (exam_voucher_id)
-WHERE a.application_id = $1 AND a.exam_id = $2 AND a.attempt_number = $3
+
+
+ALLOCATE = _allocating("FOR UPDATE SKIP LOCKED")
+# Where every code that is left is locked, whoever holds it may yet let it go: only waiting tells that there is none.
+ALLOCATE_AFTER_WAITING = _allocating("FOR UPDATE")
+ATTEMPT = """
+SELECT a.exam_voucher_id, v.usable_until, e.exam_voucher_id IS NOT NULL AS earlier_allocated, r.result, r.resulted_at
+FROM (SELECT $1::text AS application_id, $2::text AS exam_id, $3::integer AS attempt_number) AS asked
+LEFT JOIN exam_voucher_allocation AS a USING (application_id, exam_id, attempt_number)
+LEFT JOIN exam_voucher AS v ON v.exam_voucher_id = a.exam_voucher_id
+LEFT JOIN exam_voucher_allocation AS e ON e.application_id = asked.application_id AND e.exam_id = asked.exam_id
+    AND e.attempt_number = asked.attempt_number - 1
+LEFT JOIN exam_attempt_result AS r ON r.application_id = asked.application_id AND r.exam_id = asked.exam_id
+    AND r.attempt_number = asked.attempt_number - 1
+"""
+KEEP_RESULT = """
+INSERT INTO exam_attempt_result (application_id, exam_id, attempt_number, result, resulted_at)
+VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (application_id, exam_id, attempt_number) DO UPDATE SET
+    result = excluded.result, resulted_at = excluded.resulted_at
+WHERE exam_attempt_result.result = 'canceled'
+"""
+END_ALLOCATION = """
+UPDATE exam_voucher_allocation SET ended_at = $4
+WHERE application_id = $1 AND exam_id = $2 AND attempt_number = $3 AND ended_at IS NULL
 """
 # What nobody saw is available again; what was seen waits for the vendor's word.
 RECLAIM = """
 WITH held AS (
     SELECT v.exam_voucher_id, v.state FROM exam_voucher_allocation AS a JOIN exam_voucher AS v USING (exam_voucher_id)
-    WHERE a.application_id = $1 AND a.ended_at IS NULL AND v.state IN ('allocated', 'revealed')
+    WHERE a.application_id = $1 AND a.ended_at IS NULL
     ORDER BY v.exam_voucher_id FOR UPDATE OF v
 ), ended AS (
     UPDATE exam_voucher_allocation AS a SET ended_at = $2 FROM held
     WHERE a.exam_voucher_id = held.exam_voucher_id AND a.ended_at IS NULL
 )
 UPDATE exam_voucher AS v
-SET state = CASE held.state WHEN 'allocated' THEN 'available' ELSE 'awaiting_vendor' END, changed_at = $2
-FROM held WHERE v.exam_voucher_id = held.exam_voucher_id
+SET state = moved.becomes, changed_at = $2
+FROM held JOIN unnest($3::text[], $4::text[]) AS moved(was, becomes) ON moved.was = held.state
+WHERE v.exam_voucher_id = held.exam_voucher_id
 RETURNING v.exam_voucher_id, v.exam_id, v.state
 """
 # A state is only left forwards: a registration that is told after the result changes nothing.
 MOVE = """
-UPDATE exam_voucher AS v SET state = $4, changed_at = $6
+UPDATE exam_voucher AS v SET state = $4, changed_at = $6, used_as = $7
 FROM exam_voucher_allocation AS a
 WHERE a.exam_voucher_id = v.exam_voucher_id AND a.application_id = $1 AND a.exam_id = $2 AND a.attempt_number = $3
-    AND v.state = ANY ($5::text[])
+    AND v.state = ANY ($5::text[]) AND (v.vendor_told_at IS NULL OR v.vendor_told_at <= $8) AND NOT EXISTS (
+        SELECT FROM exam_voucher_allocation AS n
+        WHERE n.exam_voucher_id = a.exam_voucher_id AND n.entry > a.entry
+    )
 """
 OF_CASE = """
-SELECT v.exam_voucher_id, a.application_id, v.state, v.sealed_code, a.ended_at
+SELECT v.exam_voucher_id, a.application_id, a.attempt_number, v.state, v.sealed_code, a.ended_at
 FROM exam_voucher AS v JOIN exam_voucher_allocation AS a USING (exam_voucher_id)
-WHERE v.exam_voucher_id = $1 ORDER BY a.allocated_at DESC LIMIT 1 FOR UPDATE OF v
+WHERE v.exam_voucher_id = $1 ORDER BY a.entry DESC LIMIT 1 FOR UPDATE OF v
 """
 REVEALED = "UPDATE exam_voucher SET state = 'revealed', changed_at = $2 WHERE exam_voucher_id = $1"
 ADD_REVEAL = """
-INSERT INTO exam_voucher_reveal (exam_voucher_id, application_id, principal, request_key, revealed_at)
-VALUES ($1, $2, $3, $4, $5)
+INSERT INTO exam_voucher_reveal (
+    exam_voucher_id, application_id, principal, request_key, revealed_at, attempt_number
+) VALUES ($1, $2, $3, $4, $5, $6)
 """
 REVEAL = """
-SELECT principal, request_key FROM exam_voucher_reveal WHERE exam_voucher_id = $1 AND application_id = $2
+SELECT principal, request_key FROM exam_voucher_reveal
+WHERE exam_voucher_id = $1 AND application_id = $2 AND attempt_number = $3
 """
 
 
@@ -98,10 +134,13 @@ class Lot:
     expiry_zone: str
     retires_at: datetime | None
     imported_by: str
+    expires_on: date | None = None
+    """The last day, as the vendor prints it, where it gave a day."""
+    retires_on: date | None = None
 
     @property
     def usable_until(self) -> datetime:
-        return min(self.expires_at, self.retires_at) if self.retires_at else self.expires_at
+        return usable_until(self.expires_at, self.retires_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +152,21 @@ class Allocation:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """What is on record of an attempt and of the one before it."""
+
+    allocation: Allocation | None
+    earlier_allocated: bool
+    earlier: AttemptResult | None
+
+
+@dataclass(frozen=True, slots=True)
 class HeldVoucher:
     """An exam voucher and the case it belongs, or last belonged, to."""
 
     exam_voucher_id: ExamVoucherId
     application_id: str
+    attempt_number: int
     state: ExamVoucherState
     sealed_code: bytes
     ended_at: datetime | None
@@ -139,6 +188,8 @@ async def add_lot(tx: Connection, lot: Lot, *, now: datetime) -> bool:
         lot.retires_at,
         lot.imported_by,
         now,
+        lot.expires_on,
+        lot.retires_on,
     )
     return added is not None
 
@@ -164,23 +215,66 @@ async def add_codes(
     )
 
 
+async def attempt(tx: Connection, application_id: str, exam_id: str, attempt_number: int) -> Attempt:
+    """What is on record of this attempt and of the one before."""
+    row = await tx.fetchrow(ATTEMPT, application_id, exam_id, attempt_number)
+    assert row is not None
+    given = row["exam_voucher_id"]
+    return Attempt(
+        allocation=Allocation(ExamVoucherId(given), row["usable_until"]) if given else None,
+        earlier_allocated=row["earlier_allocated"],
+        earlier=AttemptResult(ExamResult(row["result"]), row["resulted_at"]) if row["result"] else None,
+    )
+
+
 async def allocate(
-    tx: Connection, application_id: str, exam_id: str, attempt_number: int, *, usable_seconds: int, now: datetime
+    tx: Connection,
+    application_id: str,
+    exam_id: str,
+    attempt_number: int,
+    *,
+    usable_seconds: int,
+    policy: RetakePolicy | None,
+    now: datetime,
 ) -> Allocation | None:
-    row = await tx.fetchrow(ALLOCATE, application_id, exam_id, attempt_number, usable_seconds, now)
+    """The code that expires first among those usable long enough; None where there is none left."""
+    given = (
+        application_id,
+        exam_id,
+        attempt_number,
+        usable_seconds,
+        now,
+        attempt_number - 1 or None,
+        policy.pack_version if policy else None,
+        policy.attempts_max if policy else None,
+        int(policy.wait.total_seconds()) if policy else None,
+    )
+    row = await tx.fetchrow(ALLOCATE, *given) or await tx.fetchrow(ALLOCATE_AFTER_WAITING, *given)
     return Allocation(ExamVoucherId(row["exam_voucher_id"]), row["usable_until"]) if row else None
 
 
-async def allocation(tx: Connection, application_id: str, exam_id: str, attempt_number: int) -> Allocation | None:
-    row = await tx.fetchrow(ALLOCATION, application_id, exam_id, attempt_number)
-    return Allocation(ExamVoucherId(row["exam_voucher_id"]), row["usable_until"]) if row else None
+async def keep_result(
+    tx: Connection, application_id: str, exam_id: str, attempt_number: int, result: AttemptResult
+) -> None:
+    """The attempt's result as it was first told; only a canceled sitting is followed by another."""
+    await tx.execute(KEEP_RESULT, application_id, exam_id, attempt_number, result.result.value, result.resulted_at)
+
+
+async def end_allocation(
+    tx: Connection, application_id: str, exam_id: str, attempt_number: int, *, now: datetime
+) -> None:
+    """The attempt is over: whoever had the code has no more claim to it."""
+    await tx.execute(END_ALLOCATION, application_id, exam_id, attempt_number, now)
 
 
 async def reclaim(
     tx: Connection, application_id: str, *, now: datetime
 ) -> list[tuple[ExamVoucherId, str, ExamVoucherState]]:
-    """End the case's unused allocations; id, exam and new state of each."""
-    rows = await tx.fetch(RECLAIM, application_id, now)
+    """End the case's allocations; id, exam and new state of each that changed its state."""
+    moves = [(was, becomes) for was, becomes in MOVES[Act.GIVE_BACK].items() if was is not becomes]
+    rows = await tx.fetch(
+        RECLAIM, application_id, now, [was.value for was, _ in moves], [becomes.value for _, becomes in moves]
+    )
     return [(ExamVoucherId(r["exam_voucher_id"]), r["exam_id"], ExamVoucherState(r["state"])) for r in rows]
 
 
@@ -189,13 +283,22 @@ async def move(
     application_id: str,
     exam_id: str,
     attempt_number: int,
-    *,
+    act: Act,
     to: ExamVoucherState,
-    from_: Sequence[ExamVoucherState],
+    *,
+    told_at: datetime,
+    use: Use | None = None,
     now: datetime,
 ) -> None:
-    """Put the attempt's voucher in another state, if it is in one of those."""
-    await tx.execute(MOVE, application_id, exam_id, attempt_number, to.value, [state.value for state in from_], now)
+    """Put the attempt's voucher in another state: if the act leads there, nobody has it since, and the vendor has said
+    nothing later."""
+    from_ = [was.value for was, becomes in MOVES[act].items() if becomes is to and was is not to]
+    if act is Act.USE:
+        # What the vendor alone can tell after the code ran out, a college cannot.
+        from_.remove(ExamVoucherState.EXPIRED.value)
+    await tx.execute(
+        MOVE, application_id, exam_id, attempt_number, to.value, from_, now, use.value if use else None, told_at
+    )
 
 
 async def held_voucher(tx: Connection, exam_voucher_id: str) -> HeldVoucher | None:
@@ -205,6 +308,7 @@ async def held_voucher(tx: Connection, exam_voucher_id: str) -> HeldVoucher | No
     return HeldVoucher(
         ExamVoucherId(row["exam_voucher_id"]),
         row["application_id"],
+        row["attempt_number"],
         ExamVoucherState(row["state"]),
         row["sealed_code"],
         row["ended_at"],
@@ -212,12 +316,20 @@ async def held_voucher(tx: Connection, exam_voucher_id: str) -> HeldVoucher | No
 
 
 async def revealed(tx: Connection, voucher: HeldVoucher, *, principal: str, request_key: bytes, now: datetime) -> None:
-    await tx.execute(ADD_REVEAL, voucher.exam_voucher_id, voucher.application_id, principal, request_key, now)
+    await tx.execute(
+        ADD_REVEAL,
+        voucher.exam_voucher_id,
+        voucher.application_id,
+        principal,
+        request_key,
+        now,
+        voucher.attempt_number,
+    )
     if voucher.state is ExamVoucherState.ALLOCATED:
         await tx.execute(REVEALED, voucher.exam_voucher_id, now)
 
 
 async def reveal_of(tx: Connection, voucher: HeldVoucher) -> tuple[str, bytes] | None:
-    """Who was shown the code, under which request key."""
-    row = await tx.fetchrow(REVEAL, voucher.exam_voucher_id, voucher.application_id)
+    """Who was shown the code in this attempt, under which request key."""
+    row = await tx.fetchrow(REVEAL, voucher.exam_voucher_id, voucher.application_id, voucher.attempt_number)
     return (row["principal"], row["request_key"]) if row else None

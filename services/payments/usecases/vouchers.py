@@ -3,7 +3,7 @@
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from contracts.errors import NotFound
 from contracts.events.applications import ExamRegistered, ExamResult, ExamResulted
@@ -20,13 +20,13 @@ from services.payments.domain import (
     NotRevealable,
 )
 from services.payments.exam_codes import ExamCodes, check_codes
+from services.payments.exam_vouchers.errors import RetakeNotYet
+from services.payments.exam_vouchers.retakes import PASSES, AttemptResult, RetakePolicy, refusal_of
+from services.payments.exam_vouchers.states import MOVES, Act, Use
 from services.payments.store import funding as funding_store
 from services.payments.store import program as program_store
 from services.payments.store import vouchers as voucher_store
-from services.payments.store.vouchers import Lot
-
-_UNUSED = (ExamVoucherState.ALLOCATED, ExamVoucherState.REVEALED)
-_REVEALABLE = (ExamVoucherState.ALLOCATED, ExamVoucherState.REGISTERED)
+from services.payments.store.vouchers import Allocation, Lot
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,33 +59,56 @@ async def import_lot(lot: Lot, codes: Sequence[str], *, keys: ExamCodes, db: Dat
 
 
 async def issue_exam_voucher(ask: IssueExamVoucher, *, db: Database, now: datetime) -> ExamVoucherResult:
-    """Allocate one exam voucher to the attempt: the same one however often it is asked."""
+    """Allocate one exam voucher to the attempt: the same one however often it is asked.
+
+    Raises `RetakeNotYet` where proof of failure has not arrived or the wait before a retake is not over.
+    """
+    policy = _policy(ask)
     async with db.transaction() as tx:
         await funding_store.lock_case(tx, ask.application_id)
-        found = await voucher_store.allocation(tx, ask.application_id, ask.exam_id, ask.attempt_number)
-        if found is None:
-            found = await voucher_store.allocate(
-                tx,
-                ask.application_id,
-                ask.exam_id,
-                ask.attempt_number,
-                usable_seconds=ask.usable_seconds,
-                now=now,
-            )
-            if found is None:
-                return ExamVoucherResult(status=ExamVoucherStatus.NONE_AVAILABLE)
-            issued = ExamVoucherIssued(
-                application_id=ask.application_id,
-                exam_voucher_id=found.exam_voucher_id,
-                exam_id=ask.exam_id,
-                attempt_number=ask.attempt_number,
-                expires_at=found.usable_until,
-                issued_at=now,
-            )
-            await outbox.append(tx, issued, now=now)
-        return ExamVoucherResult(
-            status=ExamVoucherStatus.ISSUED, exam_voucher_id=found.exam_voucher_id, expires_at=found.usable_until
+        known = await voucher_store.attempt(tx, ask.application_id, ask.exam_id, ask.attempt_number)
+        if known.allocation is not None:
+            return _issued(known.allocation)
+        refusal = refusal_of(
+            ask.attempt_number, policy, earlier_allocated=known.earlier_allocated, earlier=known.earlier, now=now
         )
+        if refusal in PASSES:
+            raise RetakeNotYet(why=refusal)
+        if refusal is not None:
+            return ExamVoucherResult(status=ExamVoucherStatus.REFUSED, reason=refusal.value)
+        found = await voucher_store.allocate(
+            tx,
+            ask.application_id,
+            ask.exam_id,
+            ask.attempt_number,
+            usable_seconds=ask.usable_seconds,
+            policy=policy,
+            now=now,
+        )
+        if found is None:
+            return ExamVoucherResult(status=ExamVoucherStatus.NONE_AVAILABLE)
+        issued = ExamVoucherIssued(
+            application_id=ask.application_id,
+            exam_voucher_id=found.exam_voucher_id,
+            exam_id=ask.exam_id,
+            attempt_number=ask.attempt_number,
+            expires_at=found.usable_until,
+            issued_at=now,
+        )
+        await outbox.append(tx, issued, now=now)
+        return _issued(found)
+
+
+def _policy(ask: IssueExamVoucher) -> RetakePolicy | None:
+    if ask.attempts_max is None or ask.retake_wait_seconds is None:
+        return None
+    return RetakePolicy(ask.attempts_max, timedelta(seconds=ask.retake_wait_seconds), ask.pack_version)
+
+
+def _issued(found: Allocation) -> ExamVoucherResult:
+    return ExamVoucherResult(
+        status=ExamVoucherStatus.ISSUED, exam_voucher_id=found.exam_voucher_id, expires_at=found.usable_until
+    )
 
 
 async def reclaim_unused(tx: Connection, application_id: str, *, now: datetime) -> None:
@@ -111,24 +134,25 @@ async def follow_registration(fact: ExamRegistered, tx: Connection, *, now: date
         fact.application_id,
         fact.exam_id,
         fact.attempt_number,
-        to=ExamVoucherState.REGISTERED,
-        from_=_UNUSED,
+        Act.REGISTER,
+        ExamVoucherState.REGISTERED,
+        told_at=fact.registered_at,
         now=now,
     )
 
 
 async def follow_result(fact: ExamResulted, tx: Connection, *, now: datetime) -> None:
-    """Delivered or missed, the voucher is used; a canceled registration leaves it with the person, to use again."""
-    canceled = fact.result is ExamResult.CANCELED
-    await voucher_store.move(
-        tx,
-        fact.application_id,
-        fact.exam_id,
-        fact.attempt_number,
-        to=ExamVoucherState.REVEALED if canceled else ExamVoucherState.USED,
-        from_=(ExamVoucherState.REGISTERED,) if canceled else (*_UNUSED, ExamVoucherState.REGISTERED),
-        now=now,
-    )
+    """Keep the result as the proof for a retake. Delivered or missed, the voucher is used and the attempt over; a
+    canceled registration leaves the voucher with the person, to use again."""
+    about = (fact.application_id, fact.exam_id, fact.attempt_number)
+    await voucher_store.keep_result(tx, *about, AttemptResult(fact.result, fact.resulted_at))
+    if fact.result is ExamResult.CANCELED:
+        act, becomes, use = Act.CANCEL, ExamVoucherState.REUSABLE, None
+    else:
+        use = Use.NO_SHOW if fact.result is ExamResult.NO_SHOW else Use.DELIVERED
+        act, becomes = Act.USE, ExamVoucherState.USED
+        await voucher_store.end_allocation(tx, *about, now=now)
+    await voucher_store.move(tx, *about, act, becomes, use=use, told_at=fact.resulted_at, now=now)
 
 
 async def reveal_code(
@@ -149,7 +173,7 @@ async def reveal_code(
         if earlier is not None:
             if earlier[0] != principal or not hmac.compare_digest(earlier[1], request_key):
                 raise AlreadyRevealed
-        elif voucher.state not in _REVEALABLE:
+        elif voucher.state not in MOVES[Act.REVEAL]:
             raise NotRevealable
         else:
             await voucher_store.revealed(tx, voucher, principal=principal, request_key=request_key, now=now)

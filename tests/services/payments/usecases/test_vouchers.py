@@ -5,14 +5,17 @@ import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import asyncpg
 import pytest
 
 from contracts.errors import NotFound
-from contracts.events.applications import ExamRegistered, ExamResult, ExamResulted
+from contracts.events.applications import ExamRegistered, ExamResulted
 from contracts.events.payments import ExamVoucherIssued, ExamVoucherReclaimed
 from contracts.steps.payments import ExamVoucherStatus, IssueExamVoucher
 from services.payments.domain import AlreadyRevealed, CodeKnown, LotAlreadyImported, LotUnreadable, NotRevealable
 from services.payments.exam_codes import ExamCodes, read_lot
+from services.payments.exam_vouchers.errors import RetakeNotYet
+from services.payments.exam_vouchers.states import MOVES, VENDOR_ONLY
 from services.payments.store.vouchers import Lot
 from services.payments.usecases.vouchers import (
     follow_registration,
@@ -48,15 +51,26 @@ async def stock(desk, lot_: Lot, *codes: str) -> None:
     await import_lot(lot_, codes, keys=KEYS, db=desk.db, now=NOW)
 
 
-async def issue(desk, case, attempt=1, *, usable_days=30):
+async def issue(desk, case, attempt=1, *, usable_days=30, now=NOW, **policy):
     ask = IssueExamVoucher(
         application_id=case.id,
         person_id=case.person_id,
         exam_id="cyber-exam",
         attempt_number=attempt,
         usable_seconds=usable_days * 86_400,
+        **policy,
     )
-    return await issue_exam_voucher(ask, db=desk.db, now=NOW)
+    return await issue_exam_voucher(ask, db=desk.db, now=now)
+
+
+async def tell(desk, case, word, attempt=1, *, at=NOW) -> None:
+    """The college's word on an attempt."""
+    about = {"application_id": case.id, "exam_id": "cyber-exam", "attempt_number": attempt}
+    async with desk.db.transaction() as tx:
+        if word == "registered":
+            await follow_registration(ExamRegistered(**about, registration="R1", registered_at=at), tx, now=NOW)
+        else:
+            await follow_result(ExamResulted(**about, result=word, resulted_at=at), tx, now=NOW)
 
 
 async def reveal(desk, voucher_id, *, partner="harbor-portal", key=b"k"):
@@ -98,7 +112,7 @@ async def test_the_earliest_that_stays_usable_long_enough_is_spent_first(desk):
     await stock(desk, lot(5, not_before=TODAY + timedelta(days=5)), "EARLY-1")
     answer = await issue(desk, Case("ann"))
     assert answer.expires_at == TODAY + timedelta(days=90)
-    assert (await issue(desk, Case("ann"), 2)).expires_at == TODAY + timedelta(days=200)
+    assert (await issue(desk, Case("cid"))).expires_at == TODAY + timedelta(days=200)
     assert (await issue(desk, Case("bea"))).status is ExamVoucherStatus.NONE_AVAILABLE
 
 
@@ -121,8 +135,6 @@ async def test_a_code_is_revealed_once_to_the_application_s_partner(desk):
 
 
 async def test_no_code_is_in_any_table_in_the_clear(desk, fresh):
-    import asyncpg
-
     case = Case("ann")
     await desk.learn(case)
     await stock(desk, LOT, "CANARY-7731")
@@ -161,25 +173,135 @@ async def test_the_exam_s_facts_move_the_voucher_forwards_only(desk):
     case = Case("ann")
     await stock(desk, LOT, "CODE-1")
     voucher = (await issue(desk, case)).exam_voucher_id
-    about = {"application_id": case.id, "exam_id": "cyber-exam", "attempt_number": 1}
-    registered = ExamRegistered(**about, registration="R1", registered_at=NOW)
-
-    async def follow(*facts):
-        async with desk.db.transaction() as tx:
-            for fact in facts:
-                follower = follow_registration if isinstance(fact, ExamRegistered) else follow_result
-                await follower(fact, tx, now=NOW)
-        return await state_of(desk, voucher)
-
-    def result(word):
-        return ExamResulted(**about, result=word, resulted_at=NOW)
-
-    assert await follow(registered) == "registered"
-    assert await follow(result(ExamResult.CANCELED)) == "revealed"
-    assert await follow(registered) == "registered"
+    for word, state in (("registered", "registered"), ("canceled", "reusable"), ("registered", "registered")):
+        await tell(desk, case, word)
+        assert await state_of(desk, voucher) == state
     await desk.release(case)
     assert await state_of(desk, voucher) == "registered"
-    assert await follow(result(ExamResult.NO_SHOW), registered, result(ExamResult.CANCELED)) == "used"
+    for word in ("no_show", "registered", "canceled"):
+        await tell(desk, case, word)
+        assert await state_of(desk, voucher) == "used"
+
+
+async def test_a_canceled_registration_leaves_the_code_with_its_person_until_the_case_ends(desk):
+    case = Case("ann")
+    await stock(desk, LOT, "CODE-1")
+    voucher = (await issue(desk, case)).exam_voucher_id
+    await tell(desk, case, "registered")
+    await tell(desk, case, "canceled")
+    assert (await issue(desk, case)).exam_voucher_id == voucher
+    assert (await issue(desk, Case("bea"))).status is ExamVoucherStatus.NONE_AVAILABLE
+    await desk.release(case)
+    assert await state_of(desk, voucher) == "awaiting_vendor"
+    assert (await issue(desk, Case("bea"))).status is ExamVoucherStatus.NONE_AVAILABLE
+
+
+RETAKES = {"attempts_max": 2, "retake_wait_seconds": 14 * 86_400, "pack_version": "abc123abc123"}
+
+
+async def test_a_retake_is_a_second_allocation_under_the_pinned_policy(desk):
+    case = Case("ann")
+    await stock(desk, LOT, "CODE-1", "CODE-2", "CODE-3")
+    assert (await issue(desk, case, 2, **RETAKES)).reason == "no_earlier_attempt"
+    first = (await issue(desk, case, **RETAKES)).exam_voucher_id
+    with pytest.raises(RetakeNotYet, match="no_result_yet"):
+        await issue(desk, case, 2, **RETAKES)
+    await tell(desk, case, "failed")
+    with pytest.raises(RetakeNotYet, match="too_early"):
+        await issue(desk, case, 2, now=NOW + timedelta(days=14) - timedelta(seconds=1), **RETAKES)
+    later = NOW + timedelta(days=14)
+    second = (await issue(desk, case, 2, now=later, **RETAKES)).exam_voucher_id
+    assert second not in {first, None}
+    assert (await issue(desk, case, 2, now=NOW, **RETAKES)).exam_voucher_id == second
+    assert (await issue(desk, case, 3, now=later, **RETAKES)).reason == "attempts_used_up"
+    async with desk.db.connection() as connection:
+        [row] = await connection.fetch(
+            "SELECT retake_of, pack_version, attempts_max, retake_wait_seconds FROM exam_voucher_allocation"
+            " WHERE attempt_number = 2"
+        )
+    assert tuple(row) == (1, "abc123abc123", 2, 14 * 86_400)
+
+
+@pytest.mark.parametrize("word", ["passed", "canceled"])
+async def test_there_is_no_retake_without_a_failure(desk, word):
+    case = Case("ann")
+    await stock(desk, LOT, "CODE-1", "CODE-2")
+    await issue(desk, case)
+    await tell(desk, case, word)
+    assert (await issue(desk, case, 2)).reason == "not_failed"
+
+
+async def test_the_first_result_stays_the_proof_unless_the_sitting_was_canceled(desk):
+    case = Case("ann")
+    await stock(desk, LOT, "CODE-1", "CODE-2")
+    await issue(desk, case)
+    await tell(desk, case, "canceled")
+    await tell(desk, case, "failed")
+    await tell(desk, case, "passed")
+    assert (await issue(desk, case, 2)).status is ExamVoucherStatus.ISSUED
+
+
+async def test_a_code_that_another_transaction_may_let_go_is_waited_for(desk):
+    await stock(desk, LOT, "CODE-1")
+    async with desk.db.connection() as rival:
+        turn = rival.transaction()
+        await turn.start()
+        await rival.execute("UPDATE exam_voucher SET state = 'allocated'")
+        asking = asyncio.create_task(issue(desk, Case("ann")))
+        done, _ = await asyncio.wait({asking}, timeout=0.3)
+        assert not done
+        await turn.rollback()
+        assert (await asking).status is ExamVoucherStatus.ISSUED
+
+
+async def test_a_code_that_comes_back_to_the_same_case_is_shown_once_more(desk, fresh):
+    case = Case("ann")
+    await desk.learn(case)
+    await stock(desk, LOT, "CODE-1")
+    voucher = (await issue(desk, case)).exam_voucher_id
+    await reveal(desk, voucher)
+    await tell(desk, case, "no_show")
+    async with desk.db.connection() as connection:
+        await connection.execute("UPDATE exam_voucher SET state = 'available', used_as = NULL, vendor_word = 'unused'")
+    assert (await issue(desk, case, 2)).exam_voucher_id == voucher
+    assert (await reveal(desk, voucher, key=b"again")).code == "CODE-1"
+    with pytest.raises(AlreadyRevealed):
+        await reveal(desk, voucher, key=b"and again")
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "why"),
+    [
+        ("used", "allocated", "exam_voucher_moves"),
+        ("void", "available", "exam_voucher_moves"),
+        ("awaiting_vendor", "available", "exam_voucher_vendors_word"),
+        ("used", "reusable", "exam_voucher_vendors_word"),
+    ],
+)
+async def test_the_table_itself_refuses_a_move_that_there_is_not(desk, fresh, was, becomes, why):
+    await stock(desk, LOT, "CODE-1")
+    owner = await asyncpg.connect(fresh.owner_dsn, server_settings={"search_path": "payments"})
+    try:
+        await owner.execute("ALTER TABLE exam_voucher DISABLE TRIGGER exam_voucher_moves")
+        await owner.execute("UPDATE exam_voucher SET state = $1", was)
+        await owner.execute("ALTER TABLE exam_voucher ENABLE TRIGGER exam_voucher_moves")
+    finally:
+        await owner.close()
+    async with desk.db.connection() as connection:
+        with pytest.raises(asyncpg.CheckViolationError) as refused:
+            await connection.execute("UPDATE exam_voucher SET state = $1", becomes)
+    assert refused.value.constraint_name == why
+
+
+async def test_the_moves_in_the_table_are_the_moves_of_the_states(desk):
+    async with desk.db.connection() as connection:
+        rows = await connection.fetch("SELECT was, becomes, only_vendor FROM exam_voucher_move")
+    acts = {}
+    for act, moves in MOVES.items():
+        for was, becomes in moves.items():
+            if was is not becomes:
+                acts.setdefault((was.value, becomes.value), set()).add(act)
+    assert {tuple(row) for row in rows} == {(*move, by <= VENDOR_ONLY) for move, by in acts.items()}
 
 
 async def test_a_lot_comes_in_whole_or_not_at_all(desk):

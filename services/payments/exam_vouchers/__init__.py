@@ -1,0 +1,1 @@
+"""What an exam voucher may become, how long it is usable, who may retake, what vendors report, what is left. Pure."""

@@ -1,0 +1,63 @@
+"""What is refused of lots, vendors' formats, reports and charges."""
+
+from contracts.errors import Conflict, Refused, Unavailable
+
+
+class RetakeNotYet(Unavailable):
+    """No exam voucher can be given for a retake yet ({why}); try again."""
+
+    code = "retake_not_yet"
+
+
+class ZoneUnknown(Refused):
+    """There is no time zone {zone}; zones are named as in the IANA database, America/New_York."""
+
+    code = "zone_unknown"
+
+
+class VendorUnknown(Refused):
+    """There is no format for reports of the vendor {vendor}."""
+
+    code = "vendor_unknown"
+
+
+class VendorFormatFaulty(Refused):
+    """The vendor's format {file} is faulty at `{key}`: {why}."""
+
+    code = "vendor_format_faulty"
+
+
+class ReportUnreadable(Refused):
+    """The redemption report cannot be read: {why}."""
+
+    code = "report_unreadable"
+
+
+class ExpiryMissing(Refused):
+    """A lot has a day or a moment of expiry, one of the two."""
+
+    code = "expiry_missing"
+
+
+class NoLotOfExam(Refused):
+    """There is no lot of {vendor} for the exam {exam_id}."""
+
+    code = "no_lot_of_exam"
+
+
+class LotUnknown(Refused):
+    """There is no lot {lot_id}."""
+
+    code = "lot_unknown"
+
+
+class LotNotCovered(Refused):
+    """The budget does not cover the lot: {code_of_ledger}."""
+
+    code = "lot_not_covered"
+
+
+class LotNotCharged(Conflict):
+    """The lot is charged to no budget of these books."""
+
+    code = "lot_not_charged"
