@@ -12,7 +12,7 @@ ROLES = (
     "cairn_notifications",
     "cairn_workflows",
 )
-KEYS = ("kek", "mac", "payload", "cursor", "webhook", "exam_codes")
+KEYS = ("kek", "mac", "payload", "cursor", "webhook", "exam_codes", "payee_accounts")
 KEY_BYTES = 32
 # Its presence tells every process that these secrets are not for production.
 MARKER = "local-stack"

@@ -1,4 +1,4 @@
-"""The folder shared with the finance system: payment-voucher files out, confirmation files in."""
+"""The folder shared with the finance system and the bank: payment files out, their answers in."""
 
 import os
 from collections.abc import Collection
@@ -24,6 +24,22 @@ class Exchange(Protocol):
         """Put a file out, whole or not at all. Putting the same file again is harmless."""
         ...
 
+    def stage(self, name: str, token: str, content: bytes) -> None:
+        """Lay a file ready to go out, under a token of its own."""
+        ...
+
+    def staged(self, name: str, token: str) -> bool:
+        """Whether it still lies there: once it is gone it went out."""
+        ...
+
+    def release(self, name: str, token: str) -> bool:
+        """Move a staged file out, in one step; False where it went out before."""
+        ...
+
+    def discard(self, name: str, token: str) -> None:
+        """Take a staged file away that never goes out."""
+        ...
+
     def waiting(self, suffixes: Collection[str] = (CONFIRMATION_SUFFIX,)) -> list[str]:
         """The names of files of this kind that came in (confirmations, unless said), in the order of their names."""
         ...
@@ -44,23 +60,42 @@ class ExchangeFolder:
         self._outbound = folder / "outbound"
         self._inbound = folder / "inbound"
         self._processed = self._inbound / "processed"
+        # Beside the outbound folder, so that moving a file out is one step of one file system.
+        self._staging = folder / "staging"
 
     def put(self, name: str, content: bytes) -> None:
         try:
             self._outbound.mkdir(parents=True, exist_ok=True)
             staged = self._outbound / f".{name}.{os.getpid()}"
-            descriptor = os.open(staged, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, 0o640)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            staged.replace(self._outbound / name)
-            # Without it a crash of the machine could forget the new name.
-            folder = os.open(self._outbound, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            _written_down(staged, content)
+            _moved(staged, self._outbound / name)
+        except OSError as error:
+            raise ExchangeUnavailable(what=type(error).__name__) from error
+
+    def stage(self, name: str, token: str, content: bytes) -> None:
+        try:
+            self._staging.mkdir(parents=True, exist_ok=True)
+            _written_down(self._staging / f"{name}.{token}", content)
+            _kept(self._staging)
+        except OSError as error:
+            raise ExchangeUnavailable(what=type(error).__name__) from error
+
+    def staged(self, name: str, token: str) -> bool:
+        return (self._staging / f"{name}.{token}").exists()
+
+    def release(self, name: str, token: str) -> bool:
+        try:
+            self._outbound.mkdir(parents=True, exist_ok=True)
+            _moved(self._staging / f"{name}.{token}", self._outbound / name)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise ExchangeUnavailable(what=type(error).__name__) from error
+        return True
+
+    def discard(self, name: str, token: str) -> None:
+        try:
+            (self._staging / f"{name}.{token}").unlink(missing_ok=True)
         except OSError as error:
             raise ExchangeUnavailable(what=type(error).__name__) from error
 
@@ -97,3 +132,25 @@ class ExchangeFolder:
             return
         except OSError as error:
             raise ExchangeUnavailable(what=type(error).__name__) from error
+
+
+def _written_down(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _moved(staged: Path, target: Path) -> None:
+    staged.replace(target)
+    _kept(target.parent)
+
+
+def _kept(folder: Path) -> None:
+    """Without it a crash of the machine could forget a new name."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

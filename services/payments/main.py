@@ -26,12 +26,15 @@ from services.payments.activities import PaymentsSteps
 from services.payments.api import PaymentsDoors, router
 from services.payments.exam_codes import ExamCodes, read_lot
 from services.payments.gateways import ExchangeFolder, ExchangeUnavailable
+from services.payments.rail_settings import rails_of
 from services.payments.settings import PaymentsSettings
 from services.payments.store.vouchers import Lot
+from services.payments.usecases.batches import transmit_batches
 from services.payments.usecases.confirmations import read_inbound
-from services.payments.usecases.disbursements import Coding, transmit_batches
 from services.payments.usecases.funding import expire_holds
 from services.payments.usecases.proof import money_of_program, prove
+from services.payments.usecases.reconciliation import reconcile_open
+from services.payments.usecases.statements import read_statements
 from services.payments.usecases.vouchers import import_lot
 from services.payments.usecases.waiting import serve_all_waiting
 
@@ -66,7 +69,10 @@ async def start(life: Lifetime, settings: PaymentsSettings) -> None:
 
     async def exchange_files() -> None:
         await transmit_batches(exchange=exchange, db=db, now=clock.now())
-        await read_inbound(exchange=exchange, db=db, now=clock.now())
+        heard = await read_inbound(exchange=exchange, db=db, now=clock.now())
+        heard += await read_statements(exchange=exchange, ours=settings.our_accounts, db=db, now=clock.now())
+        if heard:
+            await reconcile_open(db=db, now=clock.now())
 
     life.task("clocks", _again_and_again("clocks", keep_clocks, settings.holds_sweep_seconds))
     life.task("exchange", _again_and_again("exchange", exchange_files, settings.exchange_scan_seconds))
@@ -85,7 +91,7 @@ async def open_doors(life: Lifetime, settings: PaymentsSettings) -> APIRouter:
             access=Access(db),
             db=db,
             codes=ExamCodes(settings.secret(EXAM_CODES_KEY)),
-            coding=Coding(settings.business_unit, settings.payment_account, settings.payment_message),
+            rails=rails_of(settings),
             clock=SystemClock(),
         )
     )

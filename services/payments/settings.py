@@ -1,5 +1,6 @@
 """The environment of the payments process."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -18,7 +19,26 @@ class PaymentsSettings(ProcessSettings):
     payment_account: Annotated[str, Field(pattern=r"^[A-Z0-9][A-Z0-9.-]{0,29}$")] = "5ZE0-195553-IMAP"
     """The account coding of every payment, as the finance system wants it."""
     payment_message: Columns = "Micro-credential reimbursement"
+    bank_accounts: Annotated[str, Field(pattern=r"^[\x21-\x2b\x2d-\x7e]{1,64}(,[\x21-\x2b\x2d-\x7e]{1,64}){0,63}$")] = (
+        "042000314/*2468,042000314/*8642"
+    )
+    """The accounts the program pays from, with commas between: the bank as its statements name it, `/*`, the last four
+    characters. Statements of other accounts are held."""
     holds_sweep_seconds: Annotated[float, Field(gt=0, le=3600)] = 1.0
     """How often holds past their expiry are looked for."""
     exchange_scan_seconds: Annotated[float, Field(gt=0, le=3600)] = 0.5
     """How often the folder shared with the finance system is looked at."""
+    payee_cooling_off_days: Annotated[int, Field(ge=1, le=90)] = 10
+    """How long a payee's new account waits after its approval before anything is paid to it."""
+    payment_voucher_layout: Path | None = None
+    """TOML: the columns of the payment-voucher file; `CAIRNPV1` if left out."""
+    ach_originator: Path | None = None
+    """TOML: who sends ACH files to which bank. Left out: the local stack has a made-up sender, others pay no ACH."""
+    ach_zone: Annotated[str, Field(pattern=r"^[A-Za-z_]+(/[A-Za-z_]+)*$")] = "America/New_York"
+    """The bank's time zone: file creation dates and the cutoff are read on its clock."""
+    ach_cutoff_hour: Annotated[int, Field(ge=0, le=23)] = 17
+    """A file approved from this hour on settles one banking day later."""
+
+    @property
+    def our_accounts(self) -> frozenset[str]:
+        return frozenset(self.bank_accounts.split(","))

@@ -10,8 +10,10 @@ from contracts.money import BudgetCents, Cents, PositiveCents
 from contracts.steps.payments import ClaimStatus
 from contracts.texts import Code, Instant, Sentence, Slug
 from services.payments.domain import BatchState, PayeeRepairId
+from services.payments.payees import Rail
+from services.payments.store.batches import Batch
 from services.payments.store.claims import Claim
-from services.payments.store.disbursements import Batch, Repair
+from services.payments.store.disbursements import Repair
 from services.payments.usecases.proof import Money
 
 
@@ -90,12 +92,22 @@ class BatchShown(_Shown):
 
     batch_id: PaymentBatchId
     state: BatchState
-    payments: Annotated[int, Field(ge=1)]
+    rail: Rail
+    payments: Annotated[int, Field(ge=0)]
+    prenotes: Annotated[int, Field(ge=0)]
     total_cents: BudgetCents
     made_by: Annotated[str, Field(max_length=100)]
     checked_by: Annotated[str, Field(max_length=100)] | None
     file_name: Annotated[str, Field(max_length=100)] | None
     content_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None
+
+
+class NewBatch(BaseModel):
+    """By which rail the batch's payments leave."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rail: Rail = Rail.PAYMENT_VOUCHER
 
 
 class RepairShown(_Shown):
@@ -161,7 +173,9 @@ def batch_shown(batch: Batch) -> BatchShown:
     return BatchShown(
         batch_id=batch.batch_id,
         state=batch.state,
+        rail=batch.rail,
         payments=batch.payments,
+        prenotes=batch.prenotes,
         total_cents=batch.total_cents,
         made_by=batch.made_by,
         checked_by=batch.checked_by,

@@ -21,6 +21,7 @@ from services.payments.views import (
     BudgetShown,
     ClaimShown,
     CodeShown,
+    NewBatch,
     NewRepair,
     Nothing,
     RepairShown,
@@ -52,14 +53,27 @@ def _payments(doors: PaymentsDoors) -> APIRouter:
     routes = APIRouter(prefix="/v1")
     writer = require(doors.access, "finance", "payments:write")
     keyed = once_from(writer)
-    db, clock, coding = doors.db, doors.clock, doors.coding
+    db, clock, rails = doors.db, doors.clock, doors.rails
 
     @routes.post("/payment-batches", status_code=201, response_model=BatchShown)
     async def make_payment_batch(
-        body: Nothing | None = None, who: Principal = Depends(writer), once: Once = Depends(keyed)
+        body: NewBatch | None = None, who: Principal = Depends(writer), once: Once = Depends(keyed)
     ) -> Response:
-        """Collect every ordered payment, the earliest due first. Somebody else approves it."""
-        return respond(await answering.make_batch(maker=who.name, coding=coding, once=once, db=db, now=clock.now()))
+        """Collect every ordered payment that leaves by this rail, the earliest due first. Somebody else approves it."""
+        rail = (body or NewBatch()).rail
+        return respond(
+            await answering.make_batch(maker=who.name, rail=rail, rails=rails, once=once, db=db, now=clock.now())
+        )
+
+    @routes.post("/payment-batches/{batch_id}/withdrawal", status_code=201, response_model=BatchShown)
+    async def withdraw_payment_batch(
+        batch_id: BatchPath,
+        body: Nothing | None = None,
+        who: Principal = Depends(writer),
+        once: Once = Depends(keyed),
+    ) -> Response:
+        """Take a batch apart that nobody approved; its payments wait for the next one."""
+        return respond(await answering.withdraw_batch(batch_id, by=who.name, once=once, db=db, now=clock.now()))
 
     @routes.post("/payment-batches/{batch_id}/approval", status_code=201, response_model=BatchShown)
     async def approve_payment_batch(
@@ -70,7 +84,7 @@ def _payments(doors: PaymentsDoors) -> APIRouter:
     ) -> Response:
         """Fix the file's content and send it; refused to whoever made the batch."""
         return respond(
-            await answering.approve_batch(batch_id, checker=who.name, coding=coding, once=once, db=db, now=clock.now())
+            await answering.approve_batch(batch_id, checker=who.name, rails=rails, once=once, db=db, now=clock.now())
         )
 
     @routes.post("/payees/{provider_id}/repairs", status_code=201, response_model=RepairShown)

@@ -6,7 +6,7 @@ from kit.access import Access
 from kit.clock import Clock
 from kit.db import Database
 from services.payments.exam_codes import ExamCodes
-from services.payments.usecases.disbursements import Coding
+from services.payments.rails.installed import Rails
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,5 +16,5 @@ class PaymentsDoors:
     access: Access
     db: Database
     codes: ExamCodes
-    coding: Coding
+    rails: Rails
     clock: Clock

@@ -21,6 +21,7 @@ ALTER TABLE payment_batch
     ADD CONSTRAINT content_once_approved CHECK ((state IN ('built', 'withdrawn')) = (content IS NULL)),
     ADD CONSTRAINT approved_by_somebody CHECK (content IS NULL OR checked_by IS NOT NULL);
 COMMENT ON COLUMN payment_batch.transmission_token IS 'Names the staged file that alone may go out for this batch';
+CREATE INDEX payment_batch_unanswered ON payment_batch (transmitted_at) WHERE state = 'transmitted';
 CREATE UNIQUE INDEX payment_batch_file_id ON payment_batch (destination, file_on, id_modifier)
     WHERE id_modifier IS NOT NULL;
 

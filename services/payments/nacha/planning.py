@@ -24,13 +24,18 @@ class PlanRefused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class FilePlan:
-    """What the file's payments have in common. `made_at` is the sender's local time."""
+    """What the payments of a file, or of one entry class in it, have in common. `made_at` is the sender's local time.
+
+    `first_position` and `first_batch` go on where another class's batches in the same file ended.
+    """
 
     originator: Originator
     entry_class: EntryClass
     made_at: datetime
     effective_on: date
     id_modifier: str = "A"
+    first_position: int = 1
+    first_batch: int = 1
 
     def __post_init__(self) -> None:
         if self.effective_on < self.made_at.date():
@@ -47,8 +52,8 @@ class FilePlan:
             created_on=self.made_at.date(),
             created_at=f"{self.made_at:%H%M}",
             id_modifier=self.id_modifier,
-            destination_name=sender.odfi_name,
-            origin_name=sender.origin_name,
+            destination_name=sender.odfi_name.upper(),
+            origin_name=sender.origin_name.upper(),
             reference=sender.reference,
         )
 
@@ -59,8 +64,8 @@ class FilePlan:
             yield self._batch(number, is_reversal=is_reversal), (entry for _, _, entry in entries)
 
     def _numbered(self, payments: Iterable[Payment]) -> Iterator[tuple[int, bool, Entry]]:
-        number, records, was_reversal = 1, 0, None
-        for position, payment in enumerate(payments, 1):
+        number, records, was_reversal = self.first_batch, 0, None
+        for position, payment in enumerate(payments, self.first_position):
             entry, is_reversal = self.entry(payment, position), payment.kind == "reversal"
             size = 1 + len(entry.addenda)
             full = records + size > BATCH_RECORDS_MAX
@@ -73,10 +78,10 @@ class FilePlan:
         sender = self.originator
         forward = BatchHeader(
             service_class=ServiceClass.CREDITS,
-            company_name=sender.company_name,
+            company_name=sender.company_name.upper(),
             company_id=sender.company_id,
             entry_class=self.entry_class,
-            description=sender.description,
+            description=sender.description.upper(),
             effective=day_text(self.effective_on),
             odfi=sender.odfi_routing[:8],
             number=number,
@@ -94,7 +99,7 @@ class FilePlan:
             routing_number=payment.routing_number,
             account_number=payment.account_number,
             amount_cents=payment.amount_cents,
-            name=payment.payee_name,
+            name=payment.payee_name.upper(),
             identification=payment.identification,
             addenda=self._addenda(payment, position),
         )

@@ -19,6 +19,10 @@ zeros, days are `YYYYMMDD`, amounts are US cents. Every file is a header, detail
 | | | payment: disbursement id | 165-194 | | |
 | | | message | 195-264 | | |
 | | | due day | 265-272 | | |
+| | | supplier's location | 273-292 | | |
+
+Which columns there are, in which order and form, is data: `cairnpv1.toml` holds the layout above, and a finance system
+with another is served by another file (`CAIRN_PAYMENT_VOUCHER_LAYOUT`).
 
 **Confirmation file**, in, `inbound/<any name>.pcf`, 160 characters a line:
 
@@ -44,27 +48,35 @@ from services.payments.remittance.confirmations import (
     read_confirmations,
     write_confirmations,
 )
+from services.payments.remittance.interface import STANDARD, Interface, interface_from
 from services.payments.remittance.vouchers import (
     VOUCHER_SUFFIX,
     FileFaulty,
     PaymentVoucher,
     VoucherFile,
+    VoucherVerdict,
+    judge_vouchers,
     read_vouchers,
     write_vouchers,
 )
 
 __all__ = [
     "CONFIRMATION_SUFFIX",
+    "STANDARD",
     "VOUCHER_SUFFIX",
     "Confirmation",
     "ConfirmationFile",
     "Field",
     "FileFaulty",
+    "Interface",
     "Layout",
     "LineFaulty",
     "PaymentVoucher",
     "RejectedLine",
     "VoucherFile",
+    "VoucherVerdict",
+    "interface_from",
+    "judge_vouchers",
     "read_confirmations",
     "read_vouchers",
     "write_confirmations",

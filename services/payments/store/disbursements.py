@@ -1,4 +1,4 @@
-"""Payments, their batches, the payees' repairs."""
+"""Payments, and the payees' repairs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 from contracts.ids import ApplicationId, ClaimId, DisbursementId, PaymentBatchId, TransferId
 from kit.db import Connection
-from services.payments.domain import BatchState, DisbursementState, PayeeRepairId
+from services.payments.domain import DisbursementState, PayeeRepairId
 
 _COLUMNS = """d.disbursement_id, d.claim_id, d.attempt_number, d.application_id, d.provider_id, d.supplier_number,
     d.amount_cents, d.state, d.payable_transfer_id, d.sent_transfer_id, d.return_transfer_id, d.batch_id, d.due_at,
@@ -22,9 +22,11 @@ INSERT INTO disbursement (
 ONE = f"""
 SELECT {_COLUMNS} FROM disbursement AS d JOIN claim AS c USING (claim_id) WHERE d.disbursement_id = $1 FOR UPDATE OF d
 """
+PAYEES_TO_PAY = "SELECT DISTINCT provider_id FROM disbursement WHERE state = 'ordered' ORDER BY provider_id"
 TO_BATCH = f"""
 SELECT {_COLUMNS} FROM disbursement AS d JOIN claim AS c USING (claim_id)
-WHERE d.state = 'ordered' ORDER BY d.due_at, d.disbursement_id LIMIT $1 FOR UPDATE OF d SKIP LOCKED
+WHERE d.state = 'ordered' AND d.provider_id = ANY ($1::text[])
+ORDER BY d.due_at, d.disbursement_id LIMIT $2 FOR UPDATE OF d SKIP LOCKED
 """
 OF_BATCH = f"""
 SELECT {_COLUMNS} FROM disbursement AS d JOIN claim AS c USING (claim_id)
@@ -45,6 +47,9 @@ WHERE d.provider_id = $1 AND d.state = 'returned' ORDER BY d.disbursement_id FOR
 PUT_IN_BATCH = """
 UPDATE disbursement SET state = 'batched', batch_id = $2, changed_at = $3 WHERE disbursement_id = ANY ($1::text[])
 """
+TAKE_OUT_OF_BATCH = """
+UPDATE disbursement SET state = 'ordered', batch_id = NULL, changed_at = $2 WHERE batch_id = $1 AND state = 'batched'
+"""
 SENT = """
 UPDATE disbursement AS d SET state = 'sent', sent_transfer_id = s.transfer_id, changed_at = $3
 FROM unnest($1::text[], $2::text[]) AS s(disbursement_id, transfer_id)
@@ -62,29 +67,6 @@ UPDATE disbursement SET state = 'returned', voucher_number = $2, payment_number 
 WHERE disbursement_id = $1
 """
 REPAIRED = "UPDATE disbursement SET state = 'repaired', changed_at = $2 WHERE disbursement_id = ANY ($1::text[])"
-
-ADD_BATCH = """
-INSERT INTO payment_batch (batch_id, state, business_unit, payments, total_cents, made_by, made_at)
-VALUES ($1, 'built', $2, $3, $4, $5, $6)
-"""
-BATCH = """
-SELECT batch_id, state, business_unit, payments, total_cents, made_by, made_at, checked_by, checked_at, file_name,
-    content, content_sha256, transmitted_at
-FROM payment_batch WHERE batch_id = $1 FOR UPDATE
-"""
-APPROVE_BATCH = """
-UPDATE payment_batch SET state = 'approved', checked_by = $2, checked_at = $3, file_name = $4, content = $5,
-    content_sha256 = $6
-WHERE batch_id = $1
-"""
-TO_PUT = "SELECT batch_id FROM payment_batch WHERE state = 'approved' ORDER BY checked_at LIMIT $1"
-TRANSMITTED = "UPDATE payment_batch SET state = 'transmitted', transmitted_at = $2 WHERE batch_id = $1"
-ACKNOWLEDGED = """
-UPDATE payment_batch AS b SET state = 'acknowledged'
-WHERE batch_id = $1 AND state = 'transmitted' AND NOT EXISTS (
-    SELECT FROM disbursement AS d WHERE d.batch_id = b.batch_id AND d.state IN ('batched', 'sent')
-)
-"""
 
 ADD_REPAIR = """
 INSERT INTO payee_repair (repair_id, provider_id, evidence, made_by, made_at) VALUES ($1, $2, $3, $4, $5)
@@ -121,25 +103,6 @@ class Disbursement:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """Payments that travel in one file; `content` is what was, or will be, put out."""
-
-    batch_id: PaymentBatchId
-    state: BatchState
-    business_unit: str
-    payments: int
-    total_cents: int
-    made_by: str
-    made_at: datetime
-    checked_by: str | None
-    checked_at: datetime | None
-    file_name: str | None
-    content: bytes | None
-    content_sha256: bytes | None
-    transmitted_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
 class Repair:
     """One mending of a payee."""
 
@@ -173,9 +136,14 @@ async def disbursement(tx: Connection, disbursement_id: str) -> Disbursement | N
     return _disbursement(dict(row)) if row else None
 
 
-async def to_batch(tx: Connection, count_max: int) -> list[Disbursement]:
-    """Ordered payments, the earliest due first."""
-    return [_disbursement(dict(row)) for row in await tx.fetch(TO_BATCH, count_max)]
+async def payees_to_pay(tx: Connection) -> list[str]:
+    """The payees of ordered payments."""
+    return [row["provider_id"] for row in await tx.fetch(PAYEES_TO_PAY)]
+
+
+async def to_batch(tx: Connection, provider_ids: Sequence[str], count_max: int) -> list[Disbursement]:
+    """Ordered payments to these payees, the earliest due first."""
+    return [_disbursement(dict(row)) for row in await tx.fetch(TO_BATCH, list(provider_ids), count_max)]
 
 
 async def of_batch(tx: Connection, batch_id: str) -> list[Disbursement]:
@@ -199,6 +167,11 @@ async def returned_of_payee(tx: Connection, provider_id: str) -> list[Disburseme
 
 async def put_in_batch(tx: Connection, ids: Sequence[str], batch_id: str, *, now: datetime) -> None:
     await tx.execute(PUT_IN_BATCH, list(ids), batch_id, now)
+
+
+async def take_out_of_batch(tx: Connection, batch_id: str, *, now: datetime) -> None:
+    """Payments that were collected and not sent are ordered again."""
+    await tx.execute(TAKE_OUT_OF_BATCH, batch_id, now)
 
 
 async def sent(tx: Connection, transfers: Mapping[DisbursementId, TransferId], *, now: datetime) -> None:
@@ -241,48 +214,6 @@ async def returned(
 
 async def repaired(tx: Connection, ids: Sequence[str], *, now: datetime) -> None:
     await tx.execute(REPAIRED, list(ids), now)
-
-
-async def add_batch(tx: Connection, batch: Batch) -> None:
-    await tx.execute(
-        ADD_BATCH,
-        batch.batch_id,
-        batch.business_unit,
-        batch.payments,
-        batch.total_cents,
-        batch.made_by,
-        batch.made_at,
-    )
-
-
-async def batch(tx: Connection, batch_id: str) -> Batch | None:
-    row = await tx.fetchrow(BATCH, batch_id)
-    if row is None:
-        return None
-    values: dict[str, Any] = dict(row)
-    values["batch_id"], values["state"] = PaymentBatchId(values["batch_id"]), BatchState(values["state"])
-    return Batch(**values)
-
-
-async def approve_batch(
-    tx: Connection, batch_id: str, *, checker: str, file_name: str, content: bytes, sha256: bytes, now: datetime
-) -> None:
-    """From here on the content is fixed."""
-    await tx.execute(APPROVE_BATCH, batch_id, checker, now, file_name, content, sha256)
-
-
-async def batches_to_put(tx: Connection, count_max: int) -> list[PaymentBatchId]:
-    """Approved batches whose file is not known to be out."""
-    return [PaymentBatchId(row["batch_id"]) for row in await tx.fetch(TO_PUT, count_max)]
-
-
-async def transmitted(tx: Connection, batch_id: str, *, now: datetime) -> None:
-    await tx.execute(TRANSMITTED, batch_id, now)
-
-
-async def acknowledge(tx: Connection, batch_id: str) -> None:
-    """The batch is acknowledged once each of its payments has an answer."""
-    await tx.execute(ACKNOWLEDGED, batch_id)
 
 
 async def add_repair(tx: Connection, repair: Repair) -> bool:

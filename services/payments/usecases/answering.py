@@ -8,29 +8,37 @@ from pydantic import BaseModel
 from kit.db import Connection, Database
 from kit.http import answer_of
 from kit.idempotency import Answer, Once, earlier_answer, keep_answer
-from services.payments.usecases import disbursements
-from services.payments.usecases.disbursements import Coding
+from services.payments.payees import Rail
+from services.payments.rails.installed import Rails
+from services.payments.usecases import batches, disbursements
 from services.payments.views import BatchShown, RepairShown, batch_shown, repair_shown
 
 
-async def make_batch(*, maker: str, coding: Coding, once: Once, db: Database, now: datetime) -> Answer:
-    """Collect every ordered payment in a new batch."""
+async def make_batch(*, maker: str, rail: Rail, rails: Rails, once: Once, db: Database, now: datetime) -> Answer:
+    """Collect every ordered payment that leaves by this rail in a new batch."""
 
     async def act(tx: Connection) -> BatchShown:
-        return batch_shown(
-            await disbursements.build_batch(tx, maker=maker, business_unit=coding.business_unit, now=now)
-        )
+        return batch_shown(await batches.build_batch(tx, maker=maker, rails=rails, rail=rail, now=now))
 
     return await answer_once(act, once=once, db=db, now=now)
 
 
 async def approve_batch(
-    batch_id: str, *, checker: str, coding: Coding, once: Once, db: Database, now: datetime
+    batch_id: str, *, checker: str, rails: Rails, once: Once, db: Database, now: datetime
 ) -> Answer:
     """Approve a batch that somebody else made; its file goes out."""
 
     async def act(tx: Connection) -> BatchShown:
-        return batch_shown(await disbursements.approve_batch(tx, batch_id, checker=checker, coding=coding, now=now))
+        return batch_shown(await batches.approve_batch(tx, batch_id, checker=checker, rails=rails, now=now))
+
+    return await answer_once(act, once=once, db=db, now=now)
+
+
+async def withdraw_batch(batch_id: str, *, by: str, once: Once, db: Database, now: datetime) -> Answer:
+    """Take a batch apart that nobody approved."""
+
+    async def act(tx: Connection) -> BatchShown:
+        return batch_shown(await batches.withdraw_batch(tx, batch_id, by=by, now=now))
 
     return await answer_once(act, once=once, db=db, now=now)
 

@@ -1,50 +1,34 @@
-"""Order a payment, collect payments in a batch, approve and transmit it, mend a payee."""
+"""Order a payment; mend what made a payee's payments come back, so that they are made again."""
 
-import asyncio
-import hashlib
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import datetime
 
 from contracts.errors import NotFound
-from contracts.events.payments import DisbursementOrdered, DisbursementRepaired, DisbursementSent
-from contracts.ids import DisbursementId, PaymentBatchId
+from contracts.events.payments import DisbursementOrdered, DisbursementRepaired
+from contracts.ids import DisbursementId
 from contracts.steps.payments import ClaimStatus, PayClaim, PaymentOrdered
 from kit import outbox
 from kit.db import Connection, Database
 from services.payments.domain import (
-    BatchAlreadyApproved,
-    BatchState,
     ClaimNotPayable,
     DisbursementState,
     DisbursementStillOpen,
     Funding,
     MakerIsChecker,
-    NothingToPay,
     NothingToRepair,
     PayeeRepairId,
     RepairAlreadyApproved,
     RepairAlreadyOpen,
 )
-from services.payments.gateways import Exchange
 from services.payments.ledger import Kind, Transfer
-from services.payments.remittance import VOUCHER_SUFFIX, PaymentVoucher, VoucherFile, write_vouchers
 from services.payments.store import claims as claim_store
 from services.payments.store import disbursements as store
 from services.payments.store import funding as funding_store
-from services.payments.store.disbursements import Batch, Disbursement, Repair
-from services.payments.usecases.postings import post_or_fail, transfer_of
+from services.payments.store.disbursements import Disbursement, Repair
+from services.payments.usecases.postings import transfer_of
+from services.payments.usecases.screening import alert
 
-BATCH_PAYMENTS_MAX = 5_000
-BATCHES_PER_TURN_MAX = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Coding:
-    """How the finance system books the program's payments."""
-
-    business_unit: str
-    account: str
-    message: str
+ATTEMPTS_MAX = 10
 
 
 async def pay_claim(ask: PayClaim, *, db: Database, now: datetime) -> PaymentOrdered:
@@ -108,128 +92,14 @@ async def _order(tx: Connection, ask: PayClaim, payment_id: DisbursementId, *, n
     return ordered
 
 
-async def build_batch(tx: Connection, *, maker: str, business_unit: str, now: datetime) -> Batch:
-    """Collect what is ordered, the earliest due first; `NothingToPay` where nothing is."""
-    payments = await store.to_batch(tx, BATCH_PAYMENTS_MAX)
-    if not payments:
-        raise NothingToPay
-    batch = Batch(
-        batch_id=PaymentBatchId.new(),
-        state=BatchState.BUILT,
-        business_unit=business_unit,
-        payments=len(payments),
-        total_cents=sum(payment.amount_cents for payment in payments),
-        made_by=maker,
-        made_at=now,
-        checked_by=None,
-        checked_at=None,
-        file_name=None,
-        content=None,
-        content_sha256=None,
-        transmitted_at=None,
-    )
-    await store.add_batch(tx, batch)
-    await store.put_in_batch(tx, [payment.disbursement_id for payment in payments], batch.batch_id, now=now)
-    return batch
-
-
-async def approve_batch(tx: Connection, batch_id: str, *, checker: str, coding: Coding, now: datetime) -> Batch:
-    """Fix the file's content and put its money in transit; the file itself goes out after the commit.
-
-    Raises `MakerIsChecker`, `BatchAlreadyApproved`, `NotFound`.
-    """
-    batch = await store.batch(tx, batch_id)
-    if batch is None:
-        raise NotFound(kind="payment batch")
-    if batch.made_by == checker:
-        raise MakerIsChecker
-    if batch.state is not BatchState.BUILT:
-        raise BatchAlreadyApproved
-    payments = await store.of_batch(tx, batch_id)
-    content = write_vouchers(voucher_file(batch, payments, coding))
-    transfers = await _transfers(tx, payments, Kind.SEND, actor=checker, now=now)
-    await post_or_fail(tx, list(transfers.values()))
-    await store.sent(tx, {payment: transfer.id for payment, transfer in transfers.items()}, now=now)
-    await store.approve_batch(
-        tx,
-        batch_id,
-        checker=checker,
-        file_name=f"{batch_id}{VOUCHER_SUFFIX}",
-        content=content,
-        sha256=hashlib.sha256(content).digest(),
-        now=now,
-    )
-    approved = await store.batch(tx, batch_id)
-    assert approved is not None
-    return approved
-
-
-def voucher_file(batch: Batch, payments: list[Disbursement], coding: Coding) -> VoucherFile:
-    """The file of a batch; the same batch always gives the same file."""
-    return VoucherFile(
-        batch_id=batch.batch_id,
-        made_at=batch.made_at,
-        business_unit=batch.business_unit,
-        payments=tuple(
-            PaymentVoucher(
-                supplier_number=payment.supplier_number,
-                invoice_number=payment.invoice_number,
-                invoice_on=date.fromisoformat(payment.invoice_on),
-                amount_cents=payment.amount_cents,
-                account=coding.account,
-                application_id=payment.application_id,
-                disbursement_id=payment.disbursement_id,
-                message=coding.message,
-                due_on=payment.due_at.date(),
-            )
-            for payment in sorted(payments, key=lambda one: (one.due_at, one.disbursement_id))
-        ),
-    )
-
-
-async def transmit_batches(*, exchange: Exchange, db: Database, now: datetime) -> int:
-    """Put out the files of approved batches; the same bytes again after a crash in between."""
-    async with db.connection() as connection:
-        waiting = await store.batches_to_put(connection, BATCHES_PER_TURN_MAX)
-    for batch_id in waiting:
-        async with db.transaction() as tx:
-            batch = await store.batch(tx, batch_id)
-        if batch is None or batch.file_name is None or batch.content is None:
-            continue
-        await asyncio.to_thread(exchange.put, batch.file_name, batch.content)
-        async with db.transaction() as tx:
-            await mark_transmitted(tx, batch_id, now=now)
-    return len(waiting)
-
-
-async def mark_transmitted(tx: Connection, batch_id: str, *, now: datetime) -> None:
-    """The file is out: tell each payment's case, once."""
-    batch = await store.batch(tx, batch_id)
-    if batch is None or batch.state is not BatchState.APPROVED:
-        return
-    await store.transmitted(tx, batch_id, now=now)
-    facts = [
-        DisbursementSent(
-            application_id=payment.application_id,
-            disbursement_id=payment.disbursement_id,
-            claim_id=payment.claim_id,
-            provider_id=payment.provider_id,
-            amount_cents=payment.amount_cents,
-            batch_id=batch.batch_id,
-            sent_at=now,
-        )
-        for payment in await store.of_batch(tx, batch_id)
-    ]
-    await outbox.append_all(tx, facts, now=now)
-
-
-async def _transfers(
-    tx: Connection, payments: list[Disbursement], kind: Kind, *, actor: str, now: datetime
+async def send_transfers(
+    tx: Connection, payments: Sequence[Disbursement], *, actor: str, now: datetime
 ) -> dict[DisbursementId, Transfer]:
+    """The journal entries that put these payments in transit."""
     fundings = await funding_store.expended(tx, [payment.application_id for payment in payments])
     return {
         payment.disbursement_id: payment_transfer(
-            fundings[payment.application_id], payment, kind, actor=actor, reason="payment batch approved", now=now
+            fundings[payment.application_id], payment, Kind.SEND, actor=actor, reason="payment batch approved", now=now
         )
         for payment in payments
     }
@@ -283,4 +153,30 @@ async def approve_repair(
         for payment in payments
     ]
     await outbox.append_all(tx, facts, now=now)
+    for payment in payments:
+        if payment.settle_transfer_id is not None:
+            await _pay_again(tx, payment, now=now)
     return repair, [payment.disbursement_id for payment in payments]
+
+
+async def _pay_again(tx: Connection, payment: Disbursement, *, now: datetime) -> None:
+    """Order the next attempt of a payment that came back after it had settled.
+
+    Its case may have ended with the settlement. A journey that still runs asks for the same attempt and finds this one.
+    """
+    attempt = payment.attempt_number + 1
+    if attempt > ATTEMPTS_MAX:
+        explanation = f"came back after {ATTEMPTS_MAX} attempts: a person has to decide"
+        await alert(
+            tx,
+            "attempts_used_up",
+            explanation,
+            provider_id=payment.provider_id,
+            disbursement_id=payment.disbursement_id,
+            now=now,
+        )
+        return
+    ask = PayClaim(application_id=payment.application_id, claim_id=payment.claim_id, attempt_number=attempt)
+    payment_id = disbursement_id_of(payment.claim_id, attempt)
+    if await store.disbursement(tx, payment_id) is None:
+        await _order(tx, ask, payment_id, now=now)

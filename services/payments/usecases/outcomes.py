@@ -13,10 +13,12 @@ from kit import outbox
 from kit.db import Connection
 from services.payments.domain import DisbursementState
 from services.payments.ledger import Kind, Transfer
+from services.payments.store import batches as batch_store
 from services.payments.store import disbursements as store
 from services.payments.store import funding as funding_store
 from services.payments.store.disbursements import Disbursement
-from services.payments.usecases.disbursements import mark_transmitted, payment_transfer
+from services.payments.usecases.batches import mark_transmitted
+from services.payments.usecases.disbursements import payment_transfer
 from services.payments.usecases.postings import post_or_fail
 from services.payments.usecases.screening import alert
 
@@ -86,7 +88,7 @@ async def apply_outcomes(
     facts = [await _save(tx, *step, now=now) for step in steps]
     await outbox.append_all(tx, facts, now=now)
     for batch_id in sorted({payment.batch_id for _, payment, _ in steps if payment.batch_id is not None}):
-        await store.acknowledge(tx, batch_id)
+        await batch_store.acknowledge(tx, batch_id)
     return {(outcome.disbursement_id, outcome.kind): transfer.id for outcome, _, transfer in steps}
 
 

@@ -23,14 +23,15 @@ from contracts.steps.payments import (
 )
 from kit.db import Database
 from services.payments.ledger import Proof
+from services.payments.rails.installed import Rails
+from services.payments.rails.payment_vouchers import VoucherRail
 from services.payments.usecases import claims, disbursements, funding, program
-from services.payments.usecases.disbursements import Coding
 from services.payments.usecases.proof import Money, money_of_program, prove
 
 NOW = datetime(2026, 3, 10, 15, 0, tzinfo=UTC)
 PROGRAM, ROUND, PROVIDER, OTHER = "oh-imap", "round-6", "lorain-ccc", "cleveland-state"
 UNIT = "DEV01"
-CODING = Coding(UNIT, "ACCOUNT-1", "Micro-credential reimbursement")
+RAILS = Rails(VoucherRail(UNIT, "ACCOUNT-1", "Micro-credential reimbursement"))
 
 
 def published(

@@ -22,7 +22,7 @@ from services.payments.remittance import Confirmation, write_confirmations
 from services.payments.store.vouchers import Lot
 from services.payments.usecases.confirmations import take_confirmations
 from services.payments.usecases.vouchers import import_lot, issue_exam_voucher
-from tests.services.payments.case import CODING, NOW, PROVIDER, Case
+from tests.services.payments.case import NOW, PROVIDER, RAILS, Case
 from tests.services.payments.usecases.test_vouchers import LOT, IssueExamVoucher
 
 KEYS = ExamCodes(os.urandom(32))
@@ -50,7 +50,7 @@ class Caller:
 
 @pytest.fixture
 async def callers(db, fresh):
-    doors = PaymentsDoors(Access(db), db, KEYS, CODING, FixedClock(NOW))
+    doors = PaymentsDoors(Access(db), db, KEYS, RAILS, FixedClock(NOW))
     app = create_app("test", "1", [router(doors)])
     owner = await asyncpg.connect(fresh.owner_dsn)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://cairn.example") as http:

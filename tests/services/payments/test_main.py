@@ -34,8 +34,8 @@ from kit.process import Lifetime
 from services.payments.main import import_exam_voucher_lot, money_by_stage, prove_ledger, start
 from services.payments.remittance import Confirmation, read_vouchers, write_confirmations
 from services.payments.settings import PaymentsSettings
-from services.payments.usecases.disbursements import approve_batch, build_batch
-from tests.services.payments.case import CODING, NOW, PROVIDER, ROUND, UNIT, Case, claim_of, published
+from services.payments.usecases.batches import approve_batch, build_batch
+from tests.services.payments.case import NOW, PROVIDER, RAILS, ROUND, Case, claim_of, published
 from tests.support.engines import FullStack
 from tests.support.lifetimes import alive
 
@@ -177,9 +177,9 @@ async def send_batch(settings: PaymentsSettings) -> PaymentBatchId:
     )
     try:
         async with db.transaction() as tx:
-            batch = await build_batch(tx, maker="finance/anna", business_unit=UNIT, now=now)
+            batch = await build_batch(tx, maker="finance/anna", rails=RAILS, now=now)
         async with db.transaction() as tx:
-            await approve_batch(tx, batch.batch_id, checker="finance/ben", coding=CODING, now=now)
+            await approve_batch(tx, batch.batch_id, checker="finance/ben", rails=RAILS, now=now)
     finally:
         await db.close()
     return batch.batch_id

@@ -31,16 +31,11 @@ from services.payments.domain import (
 )
 from services.payments.gateways import ExchangeFolder
 from services.payments.remittance import Confirmation, read_vouchers, write_confirmations
+from services.payments.usecases.batches import approve_batch, build_batch, transmit_batches
 from services.payments.usecases.claims import claim_of_provider
 from services.payments.usecases.confirmations import read_inbound, take_confirmations
-from services.payments.usecases.disbursements import (
-    approve_batch,
-    approve_repair,
-    build_batch,
-    open_repair,
-    transmit_batches,
-)
-from tests.services.payments.case import CODING, NOW, OTHER, PROVIDER, UNIT, Case
+from services.payments.usecases.disbursements import approve_repair, open_repair
+from tests.services.payments.case import NOW, OTHER, PROVIDER, RAILS, Case
 
 
 def failed(reviewed):
@@ -49,9 +44,9 @@ def failed(reviewed):
 
 async def batch_of(desk, *, maker="finance/anna", checker="finance/ben"):
     async with desk.db.transaction() as tx:
-        batch = await build_batch(tx, maker=maker, business_unit=UNIT, now=NOW)
+        batch = await build_batch(tx, maker=maker, rails=RAILS, now=NOW)
     async with desk.db.transaction() as tx:
-        return await approve_batch(tx, batch.batch_id, checker=checker, coding=CODING, now=NOW)
+        return await approve_batch(tx, batch.batch_id, checker=checker, rails=RAILS, now=NOW)
 
 
 def word(payment, status="PAID", *, number="P1", code=None) -> Confirmation:
@@ -232,19 +227,19 @@ async def test_nothing_is_repaired_where_nothing_came_back(desk):
 async def test_maker_and_checker_of_a_batch_are_two_people(desk):
     await desk.pay(await desk.approved(Case("ann")))
     async with desk.db.transaction() as tx:
-        batch = await build_batch(tx, maker="finance/anna", business_unit=UNIT, now=NOW)
+        batch = await build_batch(tx, maker="finance/anna", rails=RAILS, now=NOW)
     with pytest.raises(MakerIsChecker):
         async with desk.db.transaction() as tx:
-            await approve_batch(tx, batch.batch_id, checker="finance/anna", coding=CODING, now=NOW)
+            await approve_batch(tx, batch.batch_id, checker="finance/anna", rails=RAILS, now=NOW)
     assert await desk.stages() == {"available": 700_000, "payable": 300_000}
     async with desk.db.transaction() as tx:
-        await approve_batch(tx, batch.batch_id, checker="finance/ben", coding=CODING, now=NOW)
+        await approve_batch(tx, batch.batch_id, checker="finance/ben", rails=RAILS, now=NOW)
     with pytest.raises(BatchAlreadyApproved):
         async with desk.db.transaction() as tx:
-            await approve_batch(tx, batch.batch_id, checker="finance/cid", coding=CODING, now=NOW)
+            await approve_batch(tx, batch.batch_id, checker="finance/cid", rails=RAILS, now=NOW)
     with pytest.raises(NothingToPay):
         async with desk.db.transaction() as tx:
-            await build_batch(tx, maker="finance/anna", business_unit=UNIT, now=NOW)
+            await build_batch(tx, maker="finance/anna", rails=RAILS, now=NOW)
 
 
 async def test_two_makers_at_once_take_different_payments(desk):
@@ -253,7 +248,7 @@ async def test_two_makers_at_once_take_different_payments(desk):
 
     async def make():
         async with desk.db.transaction() as tx:
-            return await build_batch(tx, maker="finance/anna", business_unit=UNIT, now=NOW)
+            return await build_batch(tx, maker="finance/anna", rails=RAILS, now=NOW)
 
     made = await asyncio.gather(make(), make(), return_exceptions=True)
     batches = [one for one in made if not isinstance(one, NothingToPay)]

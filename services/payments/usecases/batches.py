@@ -1,0 +1,273 @@
+"""Collect payments in a batch for one rail, approve it, transmit its file once; two people, one content."""
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, datetime
+
+from contracts.errors import NotFound
+from contracts.events.payments import DisbursementSent
+from contracts.ids import PaymentBatchId
+from kit import outbox
+from kit.db import Connection, Database
+from services.payments.domain import (
+    BatchAlreadyApproved,
+    BatchOutOfDate,
+    BatchState,
+    MakerIsChecker,
+    NothingToPay,
+    TooManyFiles,
+)
+from services.payments.gateways import Exchange
+from services.payments.payees import PayeeHeld, Rail, Route, Waits, route
+from services.payments.rails import FileOrder, OrderedPayment, OrderedPrenote, RailFile
+from services.payments.rails.ach import FILE_CENTS_MAX, ID_MODIFIERS, AchRail
+from services.payments.rails.installed import Rails
+from services.payments.rails.letter import LETTER_SUFFIX, control_total_letter
+from services.payments.store import batches as store
+from services.payments.store import disbursements as payment_store
+from services.payments.store import payees as payee_store
+from services.payments.store.batches import Approval, Batch
+from services.payments.store.disbursements import Disbursement
+from services.payments.usecases.disbursements import send_transfers
+from services.payments.usecases.postings import post_or_fail
+
+BATCH_PAYMENTS_MAX = 5_000
+PRENOTES_MAX = 500
+BATCHES_PER_TURN_MAX = 20
+
+
+async def build_batch(
+    tx: Connection, *, maker: str, rails: Rails, now: datetime, rail: Rail = Rail.PAYMENT_VOUCHER
+) -> Batch:
+    """Collect what is ordered and leaves by this rail, the earliest due first; on ACH with the prenotes that wait.
+
+    Raises `NothingToPay`, `RailNotSetUp`.
+    """
+    rails.of(rail)
+    settles_on = rails.ach.settles_on(now) if rails.ach else None
+    providers = await payment_store.payees_to_pay(tx)
+    leaving = [one for one, way in (await _routes(tx, providers, settles_on, now=now)).items() if _is_by(way, rail)]
+    payments = _within(await payment_store.to_batch(tx, leaving, BATCH_PAYMENTS_MAX))
+    prenotes = await payee_store.to_prenote(tx, PRENOTES_MAX) if rail is Rail.ACH else []
+    if not payments and not prenotes:
+        raise NothingToPay
+    batch = Batch(
+        batch_id=PaymentBatchId.new(),
+        state=BatchState.BUILT,
+        rail=rail,
+        business_unit=rails.vouchers.business_unit,
+        payments=len(payments),
+        prenotes=len(prenotes),
+        total_cents=sum(payment.amount_cents for payment in payments),
+        made_by=maker,
+        made_at=now,
+    )
+    await store.add_batch(tx, batch)
+    await payment_store.put_in_batch(tx, [one.disbursement_id for one in payments], batch.batch_id, now=now)
+    await payee_store.put_prenotes(tx, [one.account_id for one in prenotes], batch.batch_id, now=now)
+    return batch
+
+
+def _within(payments: Sequence[Disbursement]) -> list[Disbursement]:
+    """As many payments as a file's totals can say."""
+    total, found = 0, list[Disbursement]()
+    for payment in payments:
+        total += payment.amount_cents
+        if total > FILE_CENTS_MAX:
+            break
+        found.append(payment)
+    return found
+
+
+async def _routes(
+    tx: Connection, providers: Sequence[str], settles_on: date | None, *, now: datetime
+) -> dict[str, Route | Waits]:
+    """How a payment to each payee leaves just now; the payees stay locked."""
+    payees = await payee_store.lock(tx, providers)
+    accounts, held = await payee_store.accounts(tx, providers), await payee_store.held(tx, providers)
+    return {
+        provider: route(payee, accounts.get(provider, []), held=provider in held, now=now, settles_on=settles_on)
+        for provider, payee in payees.items()
+    }
+
+
+def _is_by(way: Route | Waits, rail: Rail) -> bool:
+    return isinstance(way, Route) and way.rail is rail
+
+
+async def approve_batch(tx: Connection, batch_id: str, *, checker: str, rails: Rails, now: datetime) -> Batch:
+    """Fix the file's content and put its money in transit; the file itself goes out after the commit.
+
+    Raises `MakerIsChecker`, `BatchAlreadyApproved`, `PayeeHeld`, `BatchOutOfDate`, `TooManyFiles`, `NotFound`.
+    """
+    batch = await store.batch(tx, batch_id)
+    if batch is None:
+        raise NotFound(kind="payment batch")
+    if batch.made_by == checker:
+        raise MakerIsChecker
+    if batch.state is not BatchState.BUILT:
+        raise BatchAlreadyApproved
+    payments = await payment_store.of_batch(tx, batch_id)
+    file, approval = await _file(tx, batch, payments, checker=checker, rails=rails, now=now)
+    transfers = await send_transfers(tx, payments, actor=checker, now=now)
+    await post_or_fail(tx, list(transfers.values()))
+    await payment_store.sent(tx, {payment: transfer.id for payment, transfer in transfers.items()}, now=now)
+    await store.approve_batch(tx, batch_id, approval, now=now)
+    await store.add_entries(tx, batch_id, file.entries)
+    if approval.effective_on is not None:
+        await payee_store.prenotes_sent(tx, batch_id, approval.effective_on, now=now)
+    approved = await store.batch(tx, batch_id)
+    assert approved is not None
+    return approved
+
+
+async def _file(
+    tx: Connection, batch: Batch, payments: Sequence[Disbursement], *, checker: str, rails: Rails, now: datetime
+) -> tuple[RailFile, Approval]:
+    rail = rails.of(batch.rail)
+    order = await _order(tx, batch, payments, rails.ach, now=now)
+    approval = Approval(checker, "", b"", b"", "")
+    if isinstance(rail, AchRail):
+        approval = await _numbered(tx, approval, rail, now=now)
+        first = await store.next_traces(tx, rail.odfi, len(order.payments) + len(order.prenotes))
+        order = replace(
+            order,
+            approved_at=now,
+            effective_on=approval.effective_on,
+            id_modifier=approval.id_modifier or "",
+            first_sequence=first,
+        )
+    file = rail.file(order)
+    sha256 = hashlib.sha256(file.content).digest()
+    letter = control_total_letter(
+        file,
+        batch_id=batch.batch_id,
+        sha256=sha256,
+        maker=batch.made_by,
+        made_at=batch.made_at,
+        checker=checker,
+        checked_at=now,
+    )
+    return file, replace(approval, file_name=file.name, content=file.content, sha256=sha256, letter=letter)
+
+
+async def _numbered(tx: Connection, approval: Approval, rail: AchRail, *, now: datetime) -> Approval:
+    destination, file_on = rail.originator.odfi_routing, rail.created_on(now)
+    number = await store.next_file_number(tx, destination, file_on, len(ID_MODIFIERS))
+    if number is None:
+        raise TooManyFiles(day=file_on, files_max=len(ID_MODIFIERS))
+    return replace(
+        approval,
+        effective_on=rail.settles_on(now),
+        destination=destination,
+        file_on=file_on,
+        id_modifier=ID_MODIFIERS[number - 1],
+    )
+
+
+async def _order(
+    tx: Connection, batch: Batch, payments: Sequence[Disbursement], ach: AchRail | None, *, now: datetime
+) -> FileOrder:
+    """What goes into the file, as the payees stand now: a hold or change since the batch was built stops it."""
+    prenoted = await payee_store.prenoted_by(tx, batch.batch_id)
+    providers = sorted({one.provider_id for one in payments} | {one.provider_id for one in prenoted})
+    routes = await _routes(tx, providers, ach.settles_on(now) if ach else None, now=now)
+    payees = await payee_store.lock(tx, providers)
+    for provider, way in routes.items():
+        if way is Waits.HELD:
+            raise PayeeHeld(provider_id=provider)
+    ordered: list[OrderedPayment] = []
+    for one in payments:
+        way, payee = routes[one.provider_id], payees[one.provider_id]
+        if not isinstance(way, Route) or way.rail is not batch.rail:
+            raise BatchOutOfDate(provider_id=one.provider_id)
+        ordered.append(
+            OrderedPayment(
+                disbursement_id=one.disbursement_id,
+                application_id=one.application_id,
+                supplier_number=one.supplier_number,
+                payee_name=payee.name,
+                location=payee.location,
+                entry_class=payee.entry_class,
+                invoice_number=one.invoice_number,
+                invoice_on=date.fromisoformat(one.invoice_on),
+                due_on=one.due_at.date(),
+                amount_cents=one.amount_cents,
+                account=way.account,
+            )
+        )
+    tried = [
+        OrderedPrenote(one, payees[one.provider_id].supplier_number, payees[one.provider_id].entry_class)
+        for one in prenoted
+    ]
+    return FileOrder(batch_id=batch.batch_id, made_at=batch.made_at, payments=ordered, prenotes=tried)
+
+
+async def withdraw_batch(tx: Connection, batch_id: str, *, by: str, now: datetime) -> Batch:
+    """Take a batch apart that nobody approved: its payments and prenotes wait for the next one."""
+    batch = await store.batch(tx, batch_id)
+    if batch is None:
+        raise NotFound(kind="payment batch")
+    if batch.state is not BatchState.BUILT:
+        raise BatchAlreadyApproved
+    await payment_store.take_out_of_batch(tx, batch_id, now=now)
+    await payee_store.drop_prenotes(tx, batch_id, now=now)
+    await store.withdraw_batch(tx, batch_id, by=by)
+    return replace(batch, state=BatchState.WITHDRAWN)
+
+
+async def transmit_batches(*, exchange: Exchange, db: Database, now: datetime) -> int:
+    """Put out the files of approved batches, each once, whenever the process dies; returns how many are out.
+
+    The file is staged, its staging is noted, then it is moved out. After a crash the note tells: where the staged file
+    is gone, it went out, and nothing is sent again; whether it arrived is for the bank's statement to say.
+    """
+    async with db.connection() as connection:
+        waiting = await store.batches_to_put(connection, BATCHES_PER_TURN_MAX)
+    for batch_id in waiting:
+        async with db.transaction() as tx:
+            batch = await store.batch(tx, batch_id)
+        if batch is None or batch.file_name is None or batch.content is None:
+            continue
+        token = batch.transmission_token
+        if token is None:
+            own = secrets.token_hex(8)
+            await asyncio.to_thread(exchange.stage, batch.file_name, own, batch.content)
+            async with db.transaction() as tx:
+                token = await store.begin_transmission(tx, batch_id, own)
+            if token != own:
+                await asyncio.to_thread(exchange.discard, batch.file_name, own)
+        if await asyncio.to_thread(exchange.staged, batch.file_name, token):
+            # The letter first: nobody finds the file without it.
+            if batch.letter is not None:
+                await asyncio.to_thread(exchange.put, f"{batch_id}{LETTER_SUFFIX}", batch.letter.encode("ascii"))
+            await asyncio.to_thread(exchange.release, batch.file_name, token)
+        async with db.transaction() as tx:
+            await mark_transmitted(tx, batch_id, now=now)
+    return len(waiting)
+
+
+async def mark_transmitted(tx: Connection, batch_id: str, *, now: datetime) -> None:
+    """The file is out: tell each payment's case, once."""
+    batch = await store.batch(tx, batch_id)
+    if batch is None or batch.state is not BatchState.APPROVED:
+        return
+    await store.transmitted(tx, batch_id, now=now)
+    facts = [
+        DisbursementSent(
+            application_id=payment.application_id,
+            disbursement_id=payment.disbursement_id,
+            claim_id=payment.claim_id,
+            provider_id=payment.provider_id,
+            amount_cents=payment.amount_cents,
+            batch_id=batch.batch_id,
+            sent_at=now,
+        )
+        for payment in await payment_store.of_batch(tx, batch_id)
+    ]
+    await outbox.append_all(tx, facts, now=now)
+    # A batch of prenotes has nothing to wait for.
+    await store.acknowledge(tx, batch_id)
