@@ -11,12 +11,12 @@ from contracts.events.payments import DisbursementReturned, DisbursementSettled
 from contracts.ids import DisbursementId
 from kit.db import Database
 from services.payments.remittance import Confirmation, write_confirmations
+from services.payments.usecases.batches import approve_batch, build_batch
 from services.payments.usecases.confirmations import take_confirmations
-from services.payments.usecases.disbursements import approve_batch, build_batch
 from services.payments.usecases.reconciliation import Turn, reconcile_open
 from services.payments.usecases.statements import Taken, take_statement
 from tests.services.payments.bank import DAY, OURS, Bank
-from tests.services.payments.case import CODING, NOW, UNIT, Case, Desk
+from tests.services.payments.case import NOW, RAILS, UNIT, Case, Desk
 
 CENTS = 100_000
 
@@ -39,9 +39,9 @@ class Books:
             case = await self.desk.approved(Case(name), cents)
             await self.desk.pay(case)
         async with self.db.transaction() as tx:
-            batch = await build_batch(tx, maker="finance/anna", business_unit=UNIT, now=NOW)
+            batch = await build_batch(tx, maker="finance/anna", rails=RAILS, now=NOW)
         async with self.db.transaction() as tx:
-            await approve_batch(tx, batch.batch_id, checker="finance/ben", coding=CODING, now=NOW)
+            await approve_batch(tx, batch.batch_id, checker="finance/ben", rails=RAILS, now=NOW)
         async with self.db.connection() as connection:
             rows = await connection.fetch(
                 "SELECT d.disbursement_id, a.application_id FROM disbursement AS d JOIN claim AS a USING (claim_id)"
