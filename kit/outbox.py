@@ -57,6 +57,21 @@ def append_one(of: str) -> str:
 )"""
 
 
+def append_first(of: str) -> str:
+    """Two parts of a WITH that append the first fact of many keys: the rows of part `of`, one a key.
+
+    Those have the columns source, key, shard, topic, event_id, type, headers, payload, created_at and position (their
+    order). A key that has facts already ends it all.
+    """
+    return f"""numbered AS (
+    INSERT INTO outbox_sequence (source, key, last) SELECT source, key, 1 FROM {of} ORDER BY source, key
+), appended AS (
+    INSERT INTO outbox (shard, key, topic, event_id, type, sequence, record_key, headers, payload, created_at)
+    SELECT shard, key, topic, event_id, type, 1, convert_to(key, 'UTF8'), headers, payload, created_at
+    FROM {of} ORDER BY position
+)"""
+
+
 _APPEND_ONE = f"WITH always AS (SELECT), {append_one('always')} SELECT sequence FROM appended"
 
 _APPEND_RECORD = """
@@ -118,18 +133,21 @@ def draft(fact: Fact, *, now: datetime) -> Draft:
     return Draft(envelope, values)
 
 
-async def append_all(tx: Connection, facts: Sequence[Fact], *, now: datetime) -> list[Envelope]:
-    """Record facts of one service, in this order and in one statement; the trace is the caller's."""
+async def append_all(
+    tx: Connection, facts: Sequence[Fact], *, now: datetime, traces: Sequence[TraceContext] | None = None
+) -> list[Envelope]:
+    """Record facts of one service, in this order and in one statement; the trace is the caller's, or each its own."""
     if not facts:
         return []
     sources = {source_of(fact.TYPE) for fact in facts}
     if len(sources) != 1:
         raise ValueError(f"facts of several owners in one outbox: {sorted(sources)}")
     source = sources.pop()
-    trace = current_trace()
+    if traces is None:
+        traces = [current_trace()] * len(facts)
     drafts: dict[UUID, Envelope] = {}
     payloads: list[bytes] = []
-    for fact in facts:
+    for fact, trace in zip(facts, traces, strict=True):
         payloads.append(_payload(fact))
         envelope = _envelope(fact, now, trace)
         drafts[envelope.id] = envelope

@@ -49,20 +49,25 @@ async def hold_funds(ask: HoldFunds, *, db: Database, now: datetime) -> FundsHel
     """Set the amount aside in program, round, provider award and person at once, or say which limit is short."""
     async with db.transaction() as tx:
         await funding_store.lock_case(tx, ask.application_id)
-        earlier = await funding_store.by_number(tx, ask.application_id, ask.hold_number)
-        if earlier is not None:
-            if (earlier.amount_cents, earlier.provider_id) != (ask.amount_cents, ask.provider_id):
-                raise RequestDiffers(what="amount or provider")
-            return earlier.answer()
-        if await funding_store.has_ended(tx, ask.application_id):
-            return FundsHeld(status=HoldStatus.REFUSED, reason=Code.CLOSED.value)
-        before = await funding_store.current(tx, ask.application_id)
-        if before is not None and before.state in _OPEN:
-            raise RequestDiffers(what="hold number")
-        known = await program_store.round_copy(tx, ask.program_id, ask.round_id)
-        if known is None:
-            raise NotYetKnown(what="program")
-        return await _hold(tx, ask, known, now=now)
+        return await hold_for_case(tx, ask, now=now)
+
+
+async def hold_for_case(tx: Connection, ask: HoldFunds, *, now: datetime) -> FundsHeld:
+    """The same, for a case whose lock the transaction holds."""
+    earlier = await funding_store.by_number(tx, ask.application_id, ask.hold_number)
+    if earlier is not None:
+        if (earlier.amount_cents, earlier.provider_id) != (ask.amount_cents, ask.provider_id):
+            raise RequestDiffers(what="amount or provider")
+        return earlier.answer()
+    if await funding_store.has_ended(tx, ask.application_id):
+        return FundsHeld(status=HoldStatus.REFUSED, reason=Code.CLOSED.value)
+    before = await funding_store.current(tx, ask.application_id)
+    if before is not None and before.state in _OPEN:
+        raise RequestDiffers(what="hold number")
+    known = await program_store.round_copy(tx, ask.program_id, ask.round_id)
+    if known is None:
+        raise NotYetKnown(what="program")
+    return await _hold(tx, ask, known, now=now)
 
 
 async def _hold(tx: Connection, ask: HoldFunds, known: RoundCopy, *, now: datetime) -> FundsHeld:
@@ -75,7 +80,10 @@ async def _hold(tx: Connection, ask: HoldFunds, known: RoundCopy, *, now: dateti
     cap = await cap_of_person(
         tx, scope, ask.program_id, ask.round_id, ask.person_id, known.per_person_cap_cents, at=now
     )
-    ahead = await funding_store.somebody_waits(tx, book, ask.round_id, ask.provider_id)
+    order = await program_store.waiting_order(tx, ask.program_id)
+    ahead = None
+    if not order.smaller_may_pass:
+        ahead = await funding_store.somebody_waits(tx, book, ask.round_id, ask.provider_id)
     if ahead is not None and await _fits_person(tx, scope, cap, ask.amount_cents):
         return await _without_money(tx, ask, scope, ahead, now=now)
     hold = Transfer(
@@ -126,8 +134,10 @@ async def _without_money(tx: Connection, ask: HoldFunds, scope: Scope, reason: s
     """Wait where money that comes back can lift the limit; refuse otherwise."""
     waits = Code(reason) in WAITABLE
     state = FundingState.WAITING if waits else FundingState.REFUSED
+    order = await program_store.waiting_order(tx, ask.program_id)
+    place = order.place(ask.application_id, priority_group=ask.priority_group, submitted_at=ask.submitted_at)
     funding = await funding_store.add_without_money(
-        tx, ask, book=scope.book, capped=scope.person is not None, state=state, reason=reason, now=now
+        tx, ask, book=scope.book, capped=scope.person is not None, state=state, reason=reason, place=place, now=now
     )
     case, cents = ask.application_id, ask.amount_cents
     fact = (
@@ -136,51 +146,61 @@ async def _without_money(tx: Connection, ask: HoldFunds, scope: Scope, reason: s
         else HoldRefused(application_id=case, reason=reason, amount_cents=cents, refused_at=now)
     )
     await outbox.append(tx, fact, now=now)
-    return funding.answer()
+    if not waits or not await serve_waiting(tx, scope.book, now=now):
+        return funding.answer()
+    # The program's order put it before those who waited already, and its money was there.
+    served = await funding_store.by_number(tx, ask.application_id, ask.hold_number)
+    assert served is not None
+    return served.answer()
 
 
 async def encumber_funds(ask: EncumberFunds, *, db: Database, now: datetime) -> FundsEncumberedResult:
     """Commit the hold to the enrollment at its price; what the price does not need goes back at once."""
     async with db.transaction() as tx:
         await funding_store.lock_case(tx, ask.application_id)
-        funding = await funding_store.by_number(tx, ask.application_id, ask.hold_number)
-        if funding is None:
-            return FundsEncumberedResult(status=EncumbranceStatus.NO_HOLD)
-        if funding.enrollment_id is not None:
-            return _encumbered_before(funding, ask)
-        if funding.state is not FundingState.HELD or funding.expires_at is None:
-            return FundsEncumberedResult(status=EncumbranceStatus.NO_HOLD)
-        if funding.expires_at <= await funding_store.database_now(tx):
-            await _expire(tx, [funding], now=now)
-            return FundsEncumberedResult(status=EncumbranceStatus.NO_HOLD)
-        rest = funding.amount_cents - ask.price_cents
-        if rest < 0:
-            return FundsEncumberedResult(status=EncumbranceStatus.EXCEEDS_HOLD)
-        hold = funding.hold_transfer_id
-        encumber = transfer_of(funding, Kind.ENCUMBER, ask.price_cents, of=hold, reason="enrollment accepted", at=now)
-        transfers = [encumber]
-        if rest:
-            transfers.append(
-                transfer_of(funding, Kind.RELEASE_HOLD, rest, of=hold, reason="price below hold", at=now, key="rest")
-            )
-        await post_or_fail(tx, transfers)
-        await funding_store.encumbered(
-            tx,
-            funding,
-            enrollment_id=ask.enrollment_id,
-            transfer_id=encumber.id,
-            cents=ask.price_cents,
-            now=now,
+        return await encumber_for_case(tx, ask, now=now)
+
+
+async def encumber_for_case(tx: Connection, ask: EncumberFunds, *, now: datetime) -> FundsEncumberedResult:
+    """The same, for a case whose lock the transaction holds."""
+    funding = await funding_store.by_number(tx, ask.application_id, ask.hold_number)
+    if funding is None:
+        return FundsEncumberedResult(status=EncumbranceStatus.NO_HOLD)
+    if funding.enrollment_id is not None:
+        return _encumbered_before(funding, ask)
+    if funding.state is not FundingState.HELD or funding.expires_at is None:
+        return FundsEncumberedResult(status=EncumbranceStatus.NO_HOLD)
+    if funding.expires_at <= await funding_store.database_now(tx):
+        await _expire(tx, [funding], now=now)
+        return FundsEncumberedResult(status=EncumbranceStatus.NO_HOLD)
+    rest = funding.amount_cents - ask.price_cents
+    if rest < 0:
+        return FundsEncumberedResult(status=EncumbranceStatus.EXCEEDS_HOLD)
+    hold = funding.hold_transfer_id
+    encumber = transfer_of(funding, Kind.ENCUMBER, ask.price_cents, of=hold, reason="enrollment accepted", at=now)
+    transfers = [encumber]
+    if rest:
+        transfers.append(
+            transfer_of(funding, Kind.RELEASE_HOLD, rest, of=hold, reason="price below hold", at=now, key="rest")
         )
-        fact = FundsEncumbered(
-            application_id=ask.application_id, encumbered_cents=ask.price_cents, released_cents=rest, encumbered_at=now
-        )
-        await outbox.append(tx, fact, now=now)
-        if rest:
-            await serve_waiting(tx, funding.book, now=now)
-        return FundsEncumberedResult(
-            status=EncumbranceStatus.ENCUMBERED, encumbered_cents=ask.price_cents, released_cents=rest
-        )
+    await post_or_fail(tx, transfers)
+    await funding_store.encumbered(
+        tx,
+        funding,
+        enrollment_id=ask.enrollment_id,
+        transfer_id=encumber.id,
+        cents=ask.price_cents,
+        now=now,
+    )
+    fact = FundsEncumbered(
+        application_id=ask.application_id, encumbered_cents=ask.price_cents, released_cents=rest, encumbered_at=now
+    )
+    await outbox.append(tx, fact, now=now)
+    if rest:
+        await serve_waiting(tx, funding.book, now=now)
+    return FundsEncumberedResult(
+        status=EncumbranceStatus.ENCUMBERED, encumbered_cents=ask.price_cents, released_cents=rest
+    )
 
 
 def _encumbered_before(funding: Funding, ask: EncumberFunds) -> FundsEncumberedResult:
@@ -216,7 +236,7 @@ async def release_funds(ask: ReleaseFunds, *, db: Database, now: datetime) -> Fu
             case FundingState.HELD:
                 kind, pending, cents = Kind.RELEASE_HOLD, funding.hold_transfer_id, funding.amount_cents
             case FundingState.ENCUMBERED:
-                kind, pending, cents = Kind.LIQUIDATE, funding.encumbrance_transfer_id, funding.encumbered_cents
+                kind, pending, cents = Kind.LIQUIDATE, funding.encumbrance_transfer_id, funding.open_cents
             case _:
                 return FundsReleasedResult(released_cents=0)
         await post_or_fail(tx, [transfer_of(funding, kind, cents, of=pending, reason=ask.reason, at=now)])
