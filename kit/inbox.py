@@ -4,6 +4,7 @@ import asyncio
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import PurePath
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -23,11 +24,20 @@ from kit.telemetry import continue_trace, logger, span
 HANDLER_ATTEMPTS_MAX = 3
 HANDLER_RETRY_SECONDS = 0.05
 EXPLANATION_CHARS_MAX = 500
+KEPT = timedelta(days=180)
+"""How long a handled fact is known: six times as long as a topic keeps it, so that it can come again no more."""
+FORGOTTEN_AT_ONCE_MAX = 10_000
 
 _TAKE = """
 INSERT INTO inbox (consumer, event_id, handled_at)
 SELECT $1, e, $3 FROM unnest($2::uuid[]) AS e ORDER BY e
 ON CONFLICT DO NOTHING RETURNING event_id
+"""
+
+_FORGET = """
+DELETE FROM inbox WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM inbox WHERE handled_at < $2 AND consumer = $1 LIMIT $3
+))
 """
 
 _HANDLED = Counter("cairn_consumer_handled", "Facts handled", ["consumer", "type"])
@@ -86,6 +96,12 @@ class Inbox:
     async def take(self, records: Sequence[Record]) -> None:
         """Handle, skip or bury each record. Raises `Unavailable` where something is away: take them again later."""
         await self._settle([item for record in records if (item := self._read(record)) is not None])
+
+    async def forget(self) -> int:
+        """Forget what was handled longer ago than `KEPT`, at most `FORGOTTEN_AT_ONCE_MAX` facts; how many."""
+        async with self._database.connection() as connection:
+            done = await connection.execute(_FORGET, self.name, self._clock.now() - KEPT, FORGOTTEN_AT_ONCE_MAX)
+        return int(done.split()[-1])
 
     def _read(self, record: Record) -> _Item | None:
         """The record as a fact or as poison; `None` where it is not for this consumer."""

@@ -25,7 +25,7 @@ from kit.clock import Clock
 from kit.connections import survive_broken_connections, survive_unreadable_names
 from kit.db import Database
 from kit.dead_letters import Record
-from kit.inbox import Handler, Inbox
+from kit.inbox import FORGOTTEN_AT_ONCE_MAX, Handler, Inbox
 from kit.settings import ProcessSettings
 from kit.telemetry import logger
 from kit.watch import Watch, abandon
@@ -37,6 +37,7 @@ GRACE_SECONDS = 10.0
 """How long a batch in hand may take to finish when the process stops or its partitions are taken away."""
 START_SECONDS_MAX, START_PAUSE_SECONDS_MAX = 30.0, 2.0
 COMMIT_SECONDS_MAX = 15.0
+FORGET_EVERY_SECONDS = 3600.0
 STOP_SECONDS_MAX = GRACE_SECONDS + 4.0
 METADATA_SECONDS_MAX = 15
 """A broker that has just started may not know its topics yet; a group led in that moment would share out nothing."""
@@ -88,6 +89,25 @@ class Consumer:
 
     async def run(self) -> None:
         """Consume until cancelled; a batch in hand is finished first."""
+        forgetting = asyncio.create_task(self._forget_hourly())
+        try:
+            await self._read_on()
+        finally:
+            forgetting.cancel()
+            await asyncio.gather(forgetting, return_exceptions=True)
+
+    async def _forget_hourly(self) -> None:
+        while True:
+            try:
+                forgotten = await self._inbox.forget()
+            except Exception as error:
+                log.warning("consumer.forgetting_failed", consumer=self.name, error_type=type(error).__name__)
+            else:
+                if forgotten == FORGOTTEN_AT_ONCE_MAX:
+                    continue
+            await asyncio.sleep(FORGET_EVERY_SECONDS)
+
+    async def _read_on(self) -> None:
         stumbles = 0
         while True:
             broker, began = await self._start(), time.monotonic()

@@ -1,6 +1,9 @@
 """The inbox without a broker: all or nothing, halved down to the one record that is at fault."""
 
+import tomllib
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,6 +44,32 @@ async def test_a_batch_with_its_own_duplicates_is_handled_once(database: Databas
     await inbox.take([*batch, *batch])
     await inbox.take(batch)
     assert await effects(database) == ["one", "two"]
+
+
+async def test_only_what_no_topic_can_bring_again_is_forgotten(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, batch = FixedClock(NOW), records("one", "two", "three")
+    inbox = Inbox(name="old", database=database, handlers={ApplicationWithdrawn: note_effect}, clock=clock)
+    other = inbox_of(database, name="other")
+    await inbox.take(batch[:2])
+    await other.take(batch[:2])
+    clock.advance(timedelta(days=1))
+    await inbox.take(batch[2:])
+    monkeypatch.setattr(inbox_module, "FORGOTTEN_AT_ONCE_MAX", 1)
+    clock.advance(inbox_module.KEPT - timedelta(days=1))
+    assert await inbox.forget() == 0
+    clock.advance(timedelta(seconds=1))
+    assert [await inbox.forget() for _ in range(3)] == [1, 1, 0]
+    await inbox.take(batch[2:])
+    await other.take(batch[:2])
+    assert await effects(database) == ["one", "two", "one", "two", "three"]
+
+
+def test_a_fact_is_known_for_longer_than_any_topic_keeps_it() -> None:
+    topics = tomllib.loads((Path(__file__).parents[2] / "deploy" / "kafka" / "topics.toml").read_text())["topics"]
+    longest = max(int(topic["config"]["retention.ms"]) for topic in topics.values())
+    assert timedelta(milliseconds=longest) * 2 <= inbox_module.KEPT
 
 
 async def test_two_consumers_of_one_schema_do_not_share_an_inbox(database: Database) -> None:
