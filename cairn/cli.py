@@ -3,7 +3,18 @@
 import typer
 
 from cairn import exits
-from cairn.commands import ach, cases, dead_letters, elsewhere, money, preparation, processes, reconcile, stack
+from cairn.commands import (
+    ach,
+    cases,
+    dead_letters,
+    elsewhere,
+    exam_vouchers,
+    money,
+    preparation,
+    processes,
+    reconcile,
+    stack,
+)
 from cairn.commands import contracts as contracts_commands
 
 app = typer.Typer(
@@ -20,6 +31,7 @@ processes.register(app)
 preparation.register(app)
 cases.register(app)
 money.register(app)
+exam_vouchers.register(app)
 ach.register(app)
 reconcile.register(app)
 dead_letters.register(app)

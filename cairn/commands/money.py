@@ -1,9 +1,7 @@
-"""`cairn ledger`, `cairn exam-vouchers`, `cairn issuers`: the books, the stock of exam vouchers, who may attest."""
+"""`cairn ledger`, `cairn issuers`: the books, and who may attest."""
 
 import asyncio
-import getpass
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
     from services.payments.settings import PaymentsSettings
 
 ledger = typer.Typer(help="The books.", no_args_is_help=True)
-exam_vouchers = typer.Typer(help="The stock of exam vouchers.", no_args_is_help=True)
 issuers = typer.Typer(help="Who may attest completion.", no_args_is_help=True)
 
 FILE_BYTES_MAX = 16 * 1024 * 1024
@@ -25,7 +22,6 @@ FILE_BYTES_MAX = 16 * 1024 * 1024
 
 def register(app: typer.Typer) -> None:
     app.add_typer(ledger, name="ledger")
-    app.add_typer(exam_vouchers, name="exam-vouchers")
     app.add_typer(issuers, name="issuers")
 
 
@@ -63,38 +59,6 @@ def balance(
     money: dict[str, int] = asyncio.run(money_by_stage(_payments(), program))
     rows = [(stage.removesuffix("_cents").replace("_", " "), dollars(cents)) for stage, cents in money.items()]
     answer(as_json, {"program_id": program, **money}, columns(rows))
-
-
-@exam_vouchers.command("import")
-def import_lot(
-    file: Annotated[Path, typer.Argument(help="CSV with a column `code`.", exists=True, dir_okay=False)],
-    exam: Annotated[str, typer.Option(help="The exam's id in the program pack.")],
-    vendor: Annotated[str, typer.Option(help="Who sold them.")],
-    order: Annotated[str, typer.Option(help="The order's number at the vendor.")],
-    unit_cost_cents: Annotated[int, typer.Option(min=0, help="What one cost, in cents.")],
-    expires: Annotated[datetime, typer.Option(help="When they expire, in UTC.")],
-    zone: Annotated[str, typer.Option(help="The vendor's time zone, as it prints the expiry.")] = "UTC",
-    as_json: JsonFlag = False,
-) -> None:
-    """Take a vendor's order into stock: all codes or none. A code that is in stock already refuses the lot."""
-    from services.payments.main import import_exam_voucher_lot
-
-    if file.stat().st_size > FILE_BYTES_MAX:
-        raise typer.BadParameter(f"{file.name} is larger than {FILE_BYTES_MAX} bytes")
-    count = asyncio.run(
-        import_exam_voucher_lot(
-            _payments(),
-            exam_id=exam,
-            codes=file.read_bytes(),
-            expires_at=expires.replace(tzinfo=UTC),
-            order_reference=order,
-            unit_cost_cents=unit_cost_cents,
-            vendor=vendor,
-            expiry_zone=zone,
-            imported_by=getpass.getuser(),
-        )
-    )
-    answer(as_json, {"imported": count, "exam_id": exam}, f"{count} exam vouchers for {exam} are in stock.")
 
 
 @issuers.command("add-key")

@@ -42,3 +42,14 @@ class PaymentsSettings(ProcessSettings):
     @property
     def our_accounts(self) -> frozenset[str]:
         return frozenset(self.bank_accounts.split(","))
+
+    exam_vouchers_sweep_seconds: Annotated[float, Field(gt=0, le=3600)] = 10.0
+    """How often exam vouchers that ran out are looked for, and the stock is looked over."""
+    exam_stock_codes_min: Annotated[int, Field(ge=0, le=1_000_000)] = 10
+    """Staff are told when an exam has fewer codes that stay usable long enough."""
+    exam_stock_supply_days_min: Annotated[int, Field(ge=0, le=732)] = 30
+    """Staff are told when an exam's codes last fewer days at the pace of the last thirty."""
+    exam_stock_usable_days: Annotated[int, Field(ge=0, le=732)] = 90
+    """How long a code must stay usable to count as stock; the longest `usable_for` of the packs."""
+    exam_stock_risk_days: Annotated[int, Field(ge=1, le=732)] = 180
+    """Codes that will expire unused within so many days are told as value at risk."""

@@ -11,6 +11,7 @@ from kit.http import once_from, require, respond
 from kit.idempotency import Once
 from services.payments.api.budgets import budgets
 from services.payments.api.doors import PaymentsDoors
+from services.payments.api.exam_vouchers import exam_vouchers
 from services.payments.domain import PayeeRepairId
 from services.payments.usecases import answering
 from services.payments.usecases.claims import claim_of_provider
@@ -45,6 +46,7 @@ def router(doors: PaymentsDoors) -> APIRouter:
     routes.include_router(_payments(doors), tags=["payments"])
     routes.include_router(_reading(doors))
     routes.include_router(_vouchers(doors), tags=["exam vouchers"])
+    routes.include_router(exam_vouchers(doors), tags=["exam vouchers"])
     routes.include_router(budgets(doors), tags=["budgets"])
     return routes
 

@@ -6,7 +6,11 @@ from kit.access import Access
 from kit.clock import Clock
 from kit.db import Database
 from services.payments.exam_codes import ExamCodes
+from services.payments.exam_vouchers.stock import Limits
 from services.payments.rails.installed import Rails
+from services.payments.usecases.exam_stock import StockRule
+
+STOCK_RULE = StockRule(Limits(codes_min=10, supply_days_min=30, risk_days=180), usable_days=90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +22,4 @@ class PaymentsDoors:
     codes: ExamCodes
     rails: Rails
     clock: Clock
+    stock_rule: StockRule = STOCK_RULE

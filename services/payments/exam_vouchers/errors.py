@@ -57,7 +57,13 @@ class LotNotCovered(Refused):
     code = "lot_not_covered"
 
 
+class LotAlreadyCharged(Conflict):
+    """The lot {lot_id} is charged to a budget already."""
+
+    code = "lot_already_charged"
+
+
 class LotNotCharged(Conflict):
-    """The lot is charged to no budget of these books."""
+    """The lot {lot_id} is not charged to a budget, or the charge is not approved."""
 
     code = "lot_not_charged"

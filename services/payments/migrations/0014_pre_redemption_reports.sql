@@ -57,3 +57,23 @@ CREATE UNIQUE INDEX exam_voucher_alert_open ON exam_voucher_alert (exam_id, code
 
 -- The last day in the vendor's zone, as it was told; `expires_at` and `retires_at` are that day's last second.
 ALTER TABLE exam_voucher_lot ADD COLUMN expires_on date, ADD COLUMN retires_on date;
+
+-- What a lot cost, charged to a budget line's exam fees: set aside by one person, made payable by another.
+CREATE TABLE exam_voucher_charge (
+    lot_id text PRIMARY KEY REFERENCES exam_voucher_lot,
+    program_id text NOT NULL,
+    book text COLLATE "C" NOT NULL,
+    cents bigint NOT NULL CHECK (cents > 0),
+    invoice_number text NOT NULL,
+    payable_transfer_id text,
+    made_by text NOT NULL,
+    made_at timestamptz NOT NULL,
+    checked_by text,
+    checked_at timestamptz,
+    payment_number text,
+    paid_on date,
+    CONSTRAINT maker_is_not_checker CHECK (checked_by <> made_by),
+    CONSTRAINT payable_once_checked CHECK ((checked_by IS NULL) = (payable_transfer_id IS NULL)),
+    CONSTRAINT paid_once_payable CHECK (payment_number IS NULL OR payable_transfer_id IS NOT NULL)
+);
+REVOKE DELETE, TRUNCATE ON exam_voucher_charge FROM cairn_payments;

@@ -1,6 +1,6 @@
 """The stock of exam vouchers: what is left, what it is worth, what runs out; expiry, retirement, alerts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -12,9 +12,20 @@ from services.payments.exam_vouchers.errors import NoLotOfExam
 from services.payments.exam_vouchers.expiry import end_of_day, usable_until
 from services.payments.exam_vouchers.stock import PACE_DAYS, AlertCode, Limits, Outlook, alerts_of, outlook
 from services.payments.store import exam_stock as store
+from services.payments.store import lot_charges as charge_store
 from services.payments.store.exam_stock import Alert, Expired, LotStanding
+from services.payments.store.lot_charges import LotCharge
 
 EXPIRIES_PER_SWEEP_MAX = 500
+
+
+@dataclass(frozen=True, slots=True)
+class StockRule:
+    """How a stock is looked at."""
+
+    limits: Limits
+    usable_days: int
+    """How long a code must stay usable to be given to anybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +36,23 @@ class Stock:
     lots: tuple[LotStanding, ...]
     alerts: tuple[Alert, ...]
     """What is so now."""
+    charges: Mapping[str, LotCharge]
+    """What was charged to a budget, by lot."""
 
 
-async def read_stock(
-    *, limits: Limits, usable_days: int, db: Database, now: datetime, exam_id: str | None = None
-) -> Stock:
+async def read_stock(rule: StockRule, *, db: Database, now: datetime, exam_id: str | None = None) -> Stock:
     """What is left of each exam, in one moment; of one exam where it is named."""
     async with db.transaction() as tx:
         await tx.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        found = await _outlooks(tx, limits, usable_days, now=now)
+        found = await _outlooks(tx, rule, now=now)
         lots = await store.lots(tx, exam_id)
         alerts = await store.alerts(tx, ended_too=False)
+        charges = await charge_store.all_charges(tx)
     return Stock(
         exams=tuple(one for one in found if exam_id in {None, one.exam_id}),
         lots=tuple(lots),
         alerts=tuple(one for one in alerts if exam_id in {None, one.exam_id}),
+        charges=charges,
     )
 
 
@@ -49,12 +62,12 @@ async def read_alerts(*, db: Database) -> list[Alert]:
         return await store.alerts(connection, ended_too=True)
 
 
-async def watch_stock(*, limits: Limits, usable_days: int, db: Database, now: datetime) -> list[Outlook]:
+async def watch_stock(rule: StockRule, *, db: Database, now: datetime) -> list[Outlook]:
     """Raise each alert once, end what is no longer so; returns every exam's outlook."""
     async with db.transaction() as tx:
-        found = await _outlooks(tx, limits, usable_days, now=now)
+        found = await _outlooks(tx, rule, now=now)
         for one in found:
-            told = alerts_of(one, limits)
+            told = alerts_of(one, rule.limits)
             await store.end_alerts(tx, one.exam_id, told, now=now)
             for code in told:
                 at_risk = code is AlertCode.VALUE_AT_RISK
@@ -64,12 +77,17 @@ async def watch_stock(*, limits: Limits, usable_days: int, db: Database, now: da
     return found
 
 
-async def _outlooks(tx: Connection, limits: Limits, usable_days: int, *, now: datetime) -> list[Outlook]:
+async def _outlooks(tx: Connection, rule: StockRule, *, now: datetime) -> list[Outlook]:
     shelves = await store.shelves(tx)
     paces = await store.paces(tx, now - timedelta(days=PACE_DAYS))
     return [
         outlook(
-            exam_id, shelves.get(exam_id, ()), allocated_recently=pace, usable_days=usable_days, limits=limits, now=now
+            exam_id,
+            shelves.get(exam_id, ()),
+            allocated_recently=pace,
+            usable_days=rule.usable_days,
+            limits=rule.limits,
+            now=now,
         )
         for exam_id, pace in sorted(paces.items())
     ]
