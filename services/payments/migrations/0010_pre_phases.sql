@@ -3,16 +3,16 @@ CREATE FUNCTION close_line(line text, to_phase text) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = payments, pg_temp AS $$
 DECLARE
     phases CONSTANT text[] := ARRAY['open', 'soft_closed', 'hard_closed'];
-    found balance;
+    standing balance;
 BEGIN
-    SELECT * INTO found FROM balance WHERE id = line AND level = 'line' FOR UPDATE;
+    SELECT * INTO standing FROM balance WHERE id = line AND level = 'line' FOR UPDATE;
     IF NOT FOUND OR array_position(phases, to_phase) IS NULL THEN
         RETURN 'unknown';
-    ELSIF found.phase = to_phase THEN
+    ELSIF standing.phase = to_phase THEN
         RETURN 'ok';
-    ELSIF array_position(phases, to_phase) <> array_position(phases, found.phase) + 1 THEN
+    ELSIF array_position(phases, to_phase) <> array_position(phases, standing.phase) + 1 THEN
         RETURN 'out_of_order';
-    ELSIF to_phase = 'hard_closed' AND (found.available_cents, found.held_cents, found.encumbered_cents) <> (0, 0, 0) THEN
+    ELSIF to_phase = 'hard_closed' AND (standing.available_cents, standing.held_cents, standing.encumbered_cents) <> (0, 0, 0) THEN
         RETURN 'still_open';
     END IF;
     UPDATE balance SET phase = to_phase WHERE id = line;
