@@ -16,6 +16,7 @@ from kit.process import run as run_process
 from kit.relay import Relay
 from kit.temporal import GRACEFUL_STOP, TemporalUnavailable, connect
 from workflows.bridge import CONSUMER, Bridge
+from workflows.fiscal_year import FiscalYearClose, FiscalYearTurn
 from workflows.journey import FundingJourney
 from workflows.sandbox import plain_runner
 from workflows.settings import WorkflowsSettings
@@ -24,11 +25,11 @@ CHECK_TIMEOUT = timedelta(seconds=2)
 
 
 def journey_worker(client: Client, settings: WorkflowsSettings) -> Worker:
-    """The worker that conducts the journeys."""
+    """The worker that conducts the journeys and closes fiscal years."""
     return Worker(
         client,
         task_queue=Queue.JOURNEY.value,
-        workflows=[FundingJourney],
+        workflows=[FundingJourney, FiscalYearClose, FiscalYearTurn],
         workflow_runner=plain_runner(),
         max_concurrent_workflow_tasks=settings.journey_tasks_max,
         max_cached_workflows=settings.journeys_cached_max,

@@ -45,15 +45,15 @@ async def record(scenario: Scenario) -> Path:
             assert outcome is SCENARIOS[scenario], (scenario.__name__, outcome)
             history = await case.handle.fetch_history()
     path = HISTORIES / f"{scenario.__name__}.json"
-    path.write_text(json.dumps(_without_traces(json.loads(history.to_json())), separators=(",", ":")) + "\n")
+    path.write_text(json.dumps(without_traces(json.loads(history.to_json())), separators=(",", ":")) + "\n")
     return path
 
 
-def _without_traces(part: Any) -> Any:
+def without_traces(part: Any) -> Any:
     """Stack traces hold the paths of the machine that recorded; no replay reads them."""
     if isinstance(part, dict):
-        return {name: _without_traces(value) for name, value in part.items() if name != "stackTrace"}
-    return [_without_traces(each) for each in part] if isinstance(part, list) else part
+        return {name: without_traces(value) for name, value in part.items() if name != "stackTrace"}
+    return [without_traces(each) for each in part] if isinstance(part, list) else part
 
 
 async def main(names: list[str]) -> None:

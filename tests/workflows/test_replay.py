@@ -9,6 +9,7 @@ from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
 from tests.workflows.scenarios import SCENARIOS
+from workflows.fiscal_year import FiscalYearClose
 from workflows.journey import FundingJourney
 from workflows.sandbox import journey_runner
 
@@ -17,7 +18,9 @@ HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))
 
 def replayer() -> Replayer:
     return Replayer(
-        workflows=[FundingJourney], workflow_runner=journey_runner(), data_converter=pydantic_data_converter
+        workflows=[FundingJourney, FiscalYearClose],
+        workflow_runner=journey_runner(),
+        data_converter=pydantic_data_converter,
     )
 
 
