@@ -1,5 +1,7 @@
-"""`cairn statement read` and `cairn reconcile`: bank files against the ledger's payments, without a running stack."""
+"""`cairn statement` and `cairn reconcile`: the bank's statements against the ledger, in the database or on files."""
 
+import asyncio
+import getpass
 import json
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -8,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cairn.commands import reconcile_acts
 from cairn.exits import Exit
-from cairn.output import JsonFlag, columns
+from cairn.output import JsonFlag, answer, columns
 
 if TYPE_CHECKING:
     from services.payments.reconciling import Reconciliation
@@ -27,9 +30,47 @@ DayOption = Annotated[
 ]
 
 
+reconciling = typer.Typer(invoke_without_command=True)
+reconcile_acts.register(reconciling)
+
+
 def register(app: typer.Typer) -> None:
     app.add_typer(statement, name="statement")
-    app.command()(reconcile)
+    app.add_typer(reconciling, name="reconcile")
+
+
+@statement.command("import")
+def import_statement(file: StatementFileArgument, as_json: JsonFlag = False) -> None:
+    """Take a statement into the books and match it. Again is no harm; what does not prove itself is held."""
+    from services.payments import reconciliation_desk as desk
+    from services.payments.statements import FILE_BYTES_MAX
+
+    if file.stat().st_size > FILE_BYTES_MAX:
+        raise typer.BadParameter(f"{file.name} is larger than {FILE_BYTES_MAX} bytes")
+    given = reconcile_acts.payments_settings()
+    taken, turn = asyncio.run(
+        desk.import_statement(given, file.name, file.read_bytes(), taker=f"cli/{getpass.getuser()}")
+    )
+    held = [
+        {"statement_id": one.statement_id, "reason": one.reason, "explanation": one.explanation} for one in taken.held
+    ]
+    facts = {
+        "again": taken.again,
+        "format": taken.form,
+        "accepted": len(taken.accepted) + len(taken.followed),
+        "held": held,
+        "new_lines": taken.new_lines,
+        "repeated_lines": taken.repeated_lines,
+        "matching": asdict(turn),
+    }
+    text = [f"{file.name} was taken before: nothing changed."] if taken.again else []
+    if not taken.again:
+        text.append(f"{taken.form}: {taken.new_lines} new lines, {taken.repeated_lines} known ones.")
+        text += [f"Held {one['statement_id']}: {one['reason']}: {one['explanation']}" for one in held]
+        text.append(f"{turn.ended} lines ended: {turn.settled} payments settled, {turn.returned} came back.")
+    answer(as_json, facts, "\n".join(text))
+    if held:
+        raise typer.Exit(Exit.FAILED)
 
 
 @statement.command()
@@ -44,18 +85,40 @@ def read(file: StatementFileArgument, as_json: JsonFlag = False) -> None:
         raise typer.Exit(Exit.FAILED)
 
 
+@reconciling.callback()
 def reconcile(
-    statement: Annotated[Path, typer.Option(help="BAI2 or camt.053.", exists=True, dir_okay=False)],
-    transit: Annotated[Path, typer.Option(help="CSV of payments in transit.", exists=True, dir_okay=False)],
-    entries: Annotated[Path, typer.Option(help="CSV of the sent files' entries.", exists=True, dir_okay=False)],
+    context: typer.Context,
+    statement: Annotated[
+        Path | None, typer.Option(help="Match files alone: BAI2 or camt.053.", exists=True, dir_okay=False)
+    ] = None,
+    transit: Annotated[
+        Path | None, typer.Option(help="With --statement: CSV of payments in transit.", exists=True, dir_okay=False)
+    ] = None,
+    entries: Annotated[
+        Path | None, typer.Option(help="With --statement: CSV of the sent files' entries.", exists=True, dir_okay=False)
+    ] = None,
     as_of: DayOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Match payments in transit, file entries and statement lines; exit code 1 where something is open.
+    """Match what is open and show the page: what agrees, what is open and how old, what waits for whom.
 
+    With --statement, --transit and --entries it matches these files alone, without a running stack.
     Payments: disbursement_id, amount_cents, sent_on; optional state (in_transit, settled, returned), evidence.
     Entries: trace, disbursement_id, company_id, effective_on, amount_cents; optional batch_id.
+    Exit code 1 where something is open.
     """
+    if context.invoked_subcommand is not None:
+        return
+    given = [path for path in (statement, transit, entries) if path is not None]
+    if statement is not None and transit is not None and entries is not None:
+        _reconcile_files(statement, transit, entries, as_of, as_json=as_json)
+    elif given or as_of is not None:
+        raise typer.BadParameter("--statement, --transit and --entries go together; --as-of goes with them")
+    else:
+        reconcile_acts.show_page(as_json=as_json)
+
+
+def _reconcile_files(statement: Path, transit: Path, entries: Path, as_of: datetime | None, *, as_json: bool) -> None:
     from services.payments.reconciling import read_entries, read_transit, render
     from services.payments.reconciling import reconcile as match
 

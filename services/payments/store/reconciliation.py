@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 
 from contracts.errors import CairnError
 from contracts.ids import TransferId
@@ -15,11 +16,13 @@ from services.payments.store.statements import line_of
 
 SAVE, UNDO, KEEP = "SAVEPOINT evidence", "ROLLBACK TO SAVEPOINT evidence", "RELEASE SAVEPOINT evidence"
 
-OPEN_LINES = "SELECT * FROM statement_line WHERE state = 'open' ORDER BY day, line_id LIMIT $1"
+# A line whose match a person undid is a person's.
+OPEN_LINES = """
+SELECT * FROM statement_line WHERE state = 'open' AND reason <> 'match_undone' ORDER BY day, line_id LIMIT $1
+"""
 HAS_OPEN_LINES = "SELECT EXISTS (SELECT FROM statement_line WHERE state = 'open')"
 
-# Settled and returned payments stay within reach: the bank may debit them again or take them back.
-ITEMS = """
+_ITEM = """
 SELECT d.disbursement_id, d.amount_cents, d.state, d.payment_number, d.voucher_number,
     coalesce(e.effective_on, (b.transmitted_at AT TIME ZONE 'UTC')::date, (b.checked_at AT TIME ZONE 'UTC')::date)
         AS sent_on,
@@ -34,12 +37,16 @@ LEFT JOIN (
         bool_or(effect IN ('returns', 'returns_late', 'confirms_return')) AS credited
     FROM payment_evidence GROUP BY disbursement_id
 ) AS s USING (disbursement_id)
+"""
+# Settled and returned payments stay within reach: the bank may debit them again or take them back.
+ITEMS = f"""{_ITEM}
 WHERE d.state = 'sent'
     OR (d.state IN ('settled', 'returned', 'repaired') AND (
         d.changed_at >= $1 OR (d.state = 'settled' AND NOT coalesce(s.debited, false))
     ))
 ORDER BY d.disbursement_id LIMIT $2
 """
+ITEM = f"{_ITEM} WHERE d.disbursement_id = $1 AND d.state IN ('sent', 'settled', 'returned', 'repaired')"
 ENTRIES = """
 SELECT coalesce(e.trace, e.disbursement_id) AS trace, e.disbursement_id,
     coalesce(e.company_id, b.business_unit) AS company_id, e.batch_id,
@@ -111,23 +118,13 @@ async def open_lines(tx: Connection, count_max: int) -> list[StatementLine]:
 
 async def items(tx: Connection, *, since: datetime, count_max: int) -> list[TransitItem]:
     """Payments whose lines are still to come or may still come: sent, or settled or returned since then."""
-    found: list[TransitItem] = []
-    for row in await tx.fetch(ITEMS, since, count_max):
-        state = STATES[DisbursementState(row["state"])]
-        seen = row["debited"], row["credited"]
-        found.append(
-            TransitItem(
-                disbursement_id=row["disbursement_id"],
-                amount_cents=row["amount_cents"],
-                sent_on=row["sent_on"],
-                state=state,
-                evidence=tuple(row["line_ids"]),
-                references=tuple(filter(None, (row["payment_number"], row["voucher_number"]))),
-                debit_due=not any(seen) and state is not ItemState.IN_TRANSIT,
-                credit_due=state is ItemState.RETURNED and not row["credited"],
-            )
-        )
-    return found
+    return [_item(row) for row in await tx.fetch(ITEMS, since, count_max)]
+
+
+async def item(tx: Connection, disbursement_id: str) -> TransitItem | None:
+    """One payment that was sent, as the matcher sees it."""
+    row = await tx.fetchrow(ITEM, disbursement_id)
+    return _item(row) if row else None
 
 
 async def entries(tx: Connection, disbursement_ids: Sequence[str]) -> list[FileEntry]:
@@ -174,4 +171,19 @@ async def add_evidence(
         [one.effect.value for one, _ in found],
         [one.amount_cents for one, _ in found],
         [transfer_id for _, transfer_id in found],
+    )
+
+
+def _item(row: Any) -> TransitItem:
+    state = STATES[DisbursementState(row["state"])]
+    seen = row["debited"], row["credited"]
+    return TransitItem(
+        disbursement_id=row["disbursement_id"],
+        amount_cents=row["amount_cents"],
+        sent_on=row["sent_on"],
+        state=state,
+        evidence=tuple(row["line_ids"]),
+        references=tuple(filter(None, (row["payment_number"], row["voucher_number"]))),
+        debit_due=not any(seen) and state is not ItemState.IN_TRANSIT,
+        credit_due=state is ItemState.RETURNED and not row["credited"],
     )

@@ -1,0 +1,206 @@
+"""The bank: books the payments it finds in the exchange folder and sends statements, not always as it should.
+
+`python -m examples.bank --config FILE`; the file is JSON: `{"exchange", "journal", "seed", "behaviors", "files"}`.
+`behaviors` says how payments go whose invoice number (or, in ACH files, identification) begins with a key:
+`late` `duplicate` `partial` `bare` `return` `late_return`. `files` says what becomes of the statements, in this order:
+`wrong_total` `again` `overlap` `gap`. Debits stand in BAI2 statements of one account, what comes back in camt.053
+statements of another. It reads payment-voucher files (`CAIRNPV1`) and ACH files, and knows nothing else of Cairn.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from examples.bank_statements import Account, Movement, bai2, camt053
+
+POLL_SECONDS = 0.2
+BANK, PAYING, RETURNING = "042000314", "0975312468", "0975318642"
+VOUCHERS, ACH = ".pvf", ".ach"
+INVOICE, AMOUNT, PAYMENT = slice(22, 86), slice(94, 104), slice(164, 194)
+CREDITS = {"22", "32"}
+
+
+@dataclass(frozen=True)
+class Order:
+    """One payment that the bank was told to make."""
+
+    reference: str
+    invoice: str
+    amount_cents: int
+
+
+def orders_in(name: str, content: bytes) -> list[Order]:
+    """The payments of a file of either kind."""
+    lines = content.decode("ascii").splitlines()
+    if name.endswith(VOUCHERS):
+        return [Order(one[PAYMENT].strip(), one[INVOICE].strip(), int(one[AMOUNT])) for one in lines[1:-1]]
+    entries = [one for one in lines if one[:1] == "6" and one[1:3] in CREDITS and int(one[29:39])]
+    return [Order(one[79:94], one[39:54].strip(), int(one[29:39])) for one in entries]
+
+
+@dataclass
+class Bank:
+    """Keeps two accounts; what a payment's behavior puts off is booked on the statements after."""
+
+    exchange: Path
+    journal: Path
+    behaviors: dict[str, str]
+    files: list[str]
+    seed: int = 0
+    day: date | None = None
+    """The day of every statement; today if left out."""
+    paying: Account = field(default_factory=lambda: Account(PAYING, 50_000_000))
+    returning: Account = field(default_factory=lambda: Account(RETURNING, 0))
+    _seen: set[str] = field(default_factory=set)
+    _invoices: set[str] = field(default_factory=set)
+    _later: list[tuple[Account, Movement]] = field(default_factory=list)
+    _last_lines: list[Movement] = field(default_factory=list)
+    _statements: int = 0
+    _withheld: tuple[str, bytes] | None = None
+
+    def __post_init__(self) -> None:
+        self._chance = random.Random(self.seed)
+
+    def look(self) -> None:
+        """Book what is new in the folder, then what was put off, and send statements where something moved."""
+        booked_before = self._later
+        self._later = []
+        for account, movement in booked_before:
+            account.book(movement)
+        for path in sorted((self.exchange / "outbound").iterdir()):
+            if path.suffix in {VOUCHERS, ACH} and path.name not in self._seen and not path.name.startswith("."):
+                self._seen.add(path.name)
+                for order in orders_in(path.name, path.read_bytes()):
+                    self._pay(order)
+        if self.paying.new:
+            self._send_paying()
+        elif self._withheld:
+            self._release()
+        if self.returning.new:
+            lines = self.returning.close()
+            self._statements += 1
+            content = camt053(BANK, self.returning, lines, self._day(), self._statements)
+            self._put(f"returns-{self._statements:04d}.camt053", content)
+
+    def _pay(self, order: Order) -> None:
+        """Book one payment as its invoice number says; only the first time, if it is paid again."""
+        behavior = next((how for start, how in self.behaviors.items() if order.invoice.startswith(start)), "")
+        if order.invoice in self._invoices:
+            behavior = ""
+        self._invoices.add(order.invoice)
+        self._write({"payment": order.reference, "amount_cents": order.amount_cents, "behavior": behavior or "as told"})
+        debit = self._debit(order.reference, order.amount_cents)
+        match behavior:
+            case "late":
+                self._later.append((self.paying, debit))
+            case "duplicate":
+                self.paying.book(debit)
+                self.paying.book(self._debit(order.reference, order.amount_cents))
+                back = Movement("195", order.amount_cents, self._number(), order.reference, "ENTERED TWICE, REVERSED")
+                self._later.append((self.paying, back))
+            case "partial":
+                short = self._chance.randrange(1_000, order.amount_cents // 2)
+                self.paying.book(self._debit(order.reference, order.amount_cents - short))
+                self._later.append((self.paying, self._debit(order.reference, short)))
+            case "bare":
+                self.paying.book(self._debit("", order.amount_cents))
+            case "return" | "late_return":
+                self.paying.book(debit)
+                code = "R03" if behavior == "return" else "R02"
+                back = Movement("257", order.amount_cents, self._number(), order.reference, f"RETURN {code}", code)
+                self._later.append((self.returning, back))
+            case _:
+                self.paying.book(debit)
+
+    def _debit(self, reference: str, cents: int) -> Movement:
+        return Movement("455", cents, self._number(), reference, "PROVIDER PAYMENT")
+
+    def _number(self) -> str:
+        return f"BK{self._chance.randrange(10**9):09d}"
+
+    def _send_paying(self) -> None:
+        """The paying account's statement, sent as the next of `files` says."""
+        before = list(self._last_lines)
+        opening, lines = self.paying.balance_cents, self.paying.close()
+        self._statements += 1
+        name = f"paying-{self._statements:04d}"
+        content = bai2(BANK, self.paying.number, opening, lines, self._day(), self._statements)
+        behavior = self.files.pop(0) if self.files and not self._withheld else ""
+        self._write({"statement": name, "lines": len(lines), "behavior": behavior or "as it should be"})
+        match behavior:
+            case "wrong_total":
+                self._put(f"{name}.bai2", content.replace(b"\n49,", b"\n49,7", 1))
+                self._put(f"{name}-corrected.bai2", content)
+            case "again":
+                self._put(f"{name}.bai2", content)
+                self._put(f"{name}-again.bai2", content)
+            case "overlap":
+                opened = opening - sum(one.signed_cents for one in before)
+                whole = bai2(BANK, self.paying.number, opened, [*before, *lines], self._day(), self._statements)
+                self._put(f"{name}.bai2", whole)
+            case "gap":
+                # This one stays behind until the next is out.
+                self._withheld = (f"{name}.bai2", content)
+            case _:
+                self._put(f"{name}.bai2", content)
+                if self._withheld:
+                    self._release()
+        self._last_lines = list(lines)
+
+    def _release(self) -> None:
+        assert self._withheld is not None
+        name, content = self._withheld
+        self._withheld = None
+        self._put(name, content)
+
+    def _day(self) -> date:
+        return self.day or datetime.now(UTC).date()
+
+    def _put(self, name: str, content: bytes) -> None:
+        inbound = self.exchange / "inbound"
+        staged = inbound / f".{name}"
+        staged.write_bytes(content)
+        staged.rename(inbound / name)
+
+    def _write(self, line: dict[str, Any]) -> None:
+        with self.journal.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+def bank_of(config: dict[str, Any]) -> Bank:
+    files: Sequence[str] = config.get("files", ())
+    return Bank(
+        exchange=Path(config["exchange"]),
+        journal=Path(config["journal"]),
+        behaviors=config.get("behaviors", {}),
+        files=list(files),
+        seed=config.get("seed", 0),
+    )
+
+
+async def serve(config: dict[str, Any]) -> None:
+    """Look at the folder until told to stop."""
+    bank = bank_of(config)
+    asked = asyncio.Event()
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(sign, asked.set)
+    print(json.dumps({"ready": True}), flush=True)
+    while not asked.is_set():
+        bank.look()
+        try:
+            await asyncio.wait_for(asked.wait(), config.get("every_seconds", POLL_SECONDS))
+        except TimeoutError:
+            continue
+
+
+if __name__ == "__main__":
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--config", type=Path, required=True)
+    asyncio.run(serve(json.loads(arguments.parse_args().config.read_text())))

@@ -1,0 +1,105 @@
+"""What the page of reconciliation shows beyond the matcher's result: totals, endings, open lines, accounts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from kit.db import Connection
+from services.payments.statements import StatementLine
+from services.payments.store.statements import line_of
+
+# One moment for everything the page adds up.
+SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+TOTALS = """
+SELECT
+    (SELECT coalesce(sum(in_transit_cents), 0) FROM balance WHERE level = 'line')::bigint AS ledger_cents,
+    (SELECT count(*) FROM disbursement WHERE state = 'sent') AS payments,
+    (SELECT coalesce(sum(e.amount_cents), 0) FROM payment_entry AS e JOIN disbursement AS d USING (disbursement_id)
+        WHERE d.state = 'sent')::bigint AS entries_cents
+"""
+ENDINGS = """
+SELECT state, reason, count(*) AS lines, sum(amount_cents)::bigint AS cents FROM statement_line
+GROUP BY state, reason ORDER BY array_position(ARRAY['open', 'explained', 'matched'], state), reason
+"""
+OPEN = "SELECT * FROM statement_line WHERE state = 'open' ORDER BY day, line_id LIMIT $1"
+ACCOUNTS = """
+SELECT DISTINCT ON (bank, account) bank, account, form, day, closing_cents FROM bank_statement
+WHERE state = 'accepted' ORDER BY bank, account, day DESC, chain_number DESC
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Money in transit as the ledger has it, and as the files' entries add up to it."""
+
+    ledger_cents: int
+    payments: int
+    entries_cents: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """So many lines ended this way; `cents` is what they did to the balance."""
+
+    state: str
+    reason: str
+    lines: int
+    cents: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLine:
+    """A line that waits; `candidates` are `{id, days, reason}`."""
+
+    line: StatementLine
+    bank: str
+    reason: str
+    difference_cents: int
+    disbursement_ids: Sequence[str]
+    candidates: Sequence[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Where an account stands by its last accepted statement."""
+
+    bank: str
+    account: str
+    form: str
+    day: date
+    closing_cents: int
+
+
+async def one_moment(tx: Connection) -> None:
+    """What follows in this transaction reads one moment; it must come first."""
+    await tx.execute(SNAPSHOT)
+
+
+async def sums(tx: Connection) -> Sums:
+    row = await tx.fetchrow(TOTALS)
+    assert row is not None
+    return Sums(**dict(row))
+
+
+async def endings(tx: Connection) -> list[Ended]:
+    return [Ended(**dict(row)) for row in await tx.fetch(ENDINGS)]
+
+
+async def open_lines(tx: Connection, count_max: int) -> list[OpenLine]:
+    """Lines that wait for a rule or a person, the oldest first."""
+    return [
+        OpenLine(
+            line=line_of(row),
+            bank=row["bank"],
+            reason=row["reason"],
+            difference_cents=row["difference_cents"],
+            disbursement_ids=row["disbursement_ids"],
+            candidates=row["candidates"],
+        )
+        for row in await tx.fetch(OPEN, count_max)
+    ]
+
+
+async def accounts(tx: Connection) -> list[Account]:
+    return [Account(**dict(row)) for row in await tx.fetch(ACCOUNTS)]
