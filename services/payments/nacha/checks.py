@@ -6,7 +6,7 @@ from collections.abc import Callable
 from services.payments.nacha.changes import CHANGE_REASONS, CorrectionFaulty, correction
 from services.payments.nacha.model import Addendum, BatchHeader, ChangeAddendum, Entry, ReturnAddendum
 from services.payments.nacha.records import COUNTED, ENTRIES
-from services.payments.nacha.returns import DEATH, RETURN_REASONS
+from services.payments.nacha.returns import CONTESTED, DEATH, RETURN_REASONS
 from services.payments.nacha.routing import check_digit
 from services.payments.nacha.transactions import (
     ACKNOWLEDGMENTS,
@@ -49,7 +49,8 @@ def addendum_findings(addendum: Addendum) -> list[Finding]:
     if isinstance(addendum, ReturnAddendum):
         if addendum.code not in RETURN_REASONS:
             return [("Return Reason Code", f"{addendum.code} is no return reason code")]
-        if addendum.died and addendum.code not in DEATH:
+        # A contested return carries a day there too: when the original entry came back.
+        if addendum.died and addendum.code not in DEATH | CONTESTED:
             return [("Date of Death", f"{addendum.code} speaks of no death")]
     if isinstance(addendum, ChangeAddendum):
         if addendum.code not in CHANGE_REASONS:

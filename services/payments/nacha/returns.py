@@ -122,3 +122,5 @@ _TABLE: tuple[ReturnReason, ...] = (
 RETURN_REASONS: dict[str, ReturnReason] = {one.code: one for one in _TABLE}
 DEATH = frozenset({"R14", "R15"})
 """The codes whose addendum may carry the date of death."""
+CONTESTED = frozenset({"R71", "R72", "R73", "R74", "R75", "R76", "R77"})
+"""The codes by which the receiving bank disputes a dishonored return."""

@@ -11,7 +11,7 @@ from services.payments.domain import DisbursementState, PayeeRepairId
 
 _COLUMNS = """d.disbursement_id, d.claim_id, d.attempt_number, d.application_id, d.provider_id, d.supplier_number,
     d.amount_cents, d.state, d.payable_transfer_id, d.sent_transfer_id, d.return_transfer_id, d.batch_id, d.due_at,
-    d.payment_number, d.settle_transfer_id, c.invoice_number, c.invoice_on"""
+    d.payment_number, d.return_code, d.settle_transfer_id, c.invoice_number, c.invoice_on"""
 
 ORDER = """
 INSERT INTO disbursement (
@@ -97,6 +97,7 @@ class Disbursement:
     batch_id: PaymentBatchId | None
     due_at: datetime
     payment_number: str | None
+    return_code: str | None
     settle_transfer_id: TransferId | None
     invoice_number: str
     invoice_on: str

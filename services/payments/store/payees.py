@@ -44,6 +44,8 @@ UPDATE payee SET tax_class = $2, location = $3, rail = $4, entry_class = $5, rai
 WHERE provider_id = $1
 """
 
+FORGET_RAIL_BEFORE = "UPDATE payee SET rail_before = NULL, changed_at = $2 WHERE provider_id = $1"
+
 ACCOUNTS = f"""
 SELECT {_ACCOUNT} FROM payee_account WHERE provider_id = ANY ($1::text[])
 ORDER BY provider_id, usable_at DESC NULLS LAST, account_id DESC
@@ -124,6 +126,11 @@ async def save_payee(tx: Connection, one: Payee, *, now: datetime) -> None:
     await tx.execute(
         SAVE_PAYEE, one.provider_id, one.tax_class, one.location, one.rail, one.entry_class, one.rail_before, now
     )
+
+
+async def forget_rail_before(tx: Connection, provider_id: str, *, now: datetime) -> None:
+    """Nothing goes back to the earlier rail by itself."""
+    await tx.execute(FORGET_RAIL_BEFORE, provider_id, now)
 
 
 async def accounts(tx: Connection, provider_ids: Sequence[str]) -> dict[str, list[Account]]:

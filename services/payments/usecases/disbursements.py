@@ -73,6 +73,7 @@ async def _order(tx: Connection, ask: PayClaim, payment_id: DisbursementId, *, n
         batch_id=None,
         due_at=claim.due_at,
         payment_number=None,
+        return_code=None,
         settle_transfer_id=None,
         invoice_number=claim.invoice_number,
         invoice_on=claim.invoice_on,

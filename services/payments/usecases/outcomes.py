@@ -56,6 +56,7 @@ def after(payment: Disbursement, outcome: Outcome, transfer: Transfer) -> Disbur
         payment,
         state=STATES[outcome.kind],
         payment_number=outcome.payment_number,
+        return_code=outcome.return_code,
         settle_transfer_id=settled,
         return_transfer_id=payment.return_transfer_id if outcome.kind is Kind.SETTLE else transfer.id,
     )

@@ -31,8 +31,7 @@ from services.payments.payees import (
 from services.payments.store import payees as store
 from services.payments.usecases.screening import alert, screen
 
-COOLING_OFF_DAYS = 10
-"""Long enough for the payee to see the letter about a change that it never asked for."""
+OPEN = frozenset({"proposed", "awaiting_call_back"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +114,12 @@ async def open_change(
     now: datetime,
 ) -> Change:
     """Put a proposal on record, the account number sealed. A bank's notification comes without a call-back."""
-    if await store.payee(tx, provider_id) is None:
+    if provider_id not in await store.lock(tx, [provider_id]):
         raise NotFound(kind="payee")
     if proposal.changes_nothing:
         raise NothingChanges
+    if any(one.state in OPEN for one in await store.changes(tx, provider_id)):
+        raise ChangeAlreadyOpen
     if proposal.call_back is not None and proposal.call_back.at > now:
         raise CallBackInFuture
     account_id = None
@@ -230,7 +231,7 @@ async def _open_change(tx: Connection, provider_id: str, change_id: str) -> Chan
     change = await store.change(tx, change_id)
     if change is None or change.provider_id != provider_id:
         raise NotFound(kind="payee change")
-    if change.state in {"approved", "withdrawn"}:
+    if change.state not in OPEN:
         raise ChangeNotOpen
     return change
 

@@ -75,15 +75,13 @@ async def _open_hold(tx: Connection, provider_id: str, hold_id: str) -> Hold:
     return hold
 
 
-async def import_screening_list(
-    content: bytes, list_name: str, *, imported_by: str, db: Database, now: datetime
+async def take_screening_list(
+    tx: Connection, content: bytes, list_name: str, *, imported_by: str, now: datetime
 ) -> tuple[int, list[str]]:
     """Take a list in and hold every payee on it; how many lines, and who is held now. The same list changes nothing."""
     entries = read_screening_list(content)
-    async with db.transaction() as tx:
-        await list_store.add_screening(tx, list_name, entries, imported_by=imported_by, now=now)
-        held = await screen(tx, None, now=now)
-    return len(entries), held
+    await list_store.add_screening(tx, list_name, entries, imported_by=imported_by, now=now)
+    return len(entries), await screen(tx, None, now=now)
 
 
 async def screen(tx: Connection, provider_ids: Sequence[str] | None, *, now: datetime) -> list[str]:

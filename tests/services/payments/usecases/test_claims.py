@@ -255,31 +255,6 @@ async def test_two_makers_at_once_take_different_payments(desk):
     assert sum(batch.payments for batch in batches) == 2
 
 
-class CrashingFolder(ExchangeFolder):
-    """Puts the file out and dies before anybody can note it."""
-
-    def put(self, name: str, content: bytes) -> None:
-        super().put(name, content)
-        raise KeyboardInterrupt
-
-
-async def test_after_a_crash_the_same_bytes_are_put_again_and_told_once(desk, tmp_path):
-    await desk.pay(await desk.approved(Case("ann")))
-    batch = await batch_of(desk)
-    path = tmp_path / "outbound" / f"{batch.batch_id}.pvf"
-    for _ in range(2):
-        with pytest.raises(KeyboardInterrupt):
-            CrashingFolder(tmp_path).put(batch.file_name, batch.content)
-    before = path.read_bytes()
-    assert await desk.told(DisbursementSent) == []
-    exchange = ExchangeFolder(tmp_path)
-    assert await transmit_batches(exchange=exchange, db=desk.db, now=NOW + timedelta(days=3)) == 1
-    assert path.read_bytes() == before
-    assert await transmit_batches(exchange=exchange, db=desk.db, now=NOW) == 0
-    assert [p.name for p in path.parent.iterdir()] == [path.name]
-    assert len(await desk.told(DisbursementSent)) == 1
-
-
 async def test_an_answer_that_overtakes_our_own_note_is_taken(desk):
     case = await desk.approved(Case("ann"))
     payment = await desk.pay(case)

@@ -1,0 +1,323 @@
+"""Read the bank's ACH files: returns move money back, prenote returns end accounts, changes are proposed, never taken.
+
+A file with any fault posts nothing. Account numbers stay in memory; what is kept of a line is its trace.
+"""
+
+import asyncio
+import hashlib
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from contracts.ids import DisbursementId
+from kit.db import Connection, Database
+from services.payments.account_numbers import AccountNumbers
+from services.payments.ach_answers import (
+    CHANGE_POSTINGS,
+    RETURN_POSTINGS,
+    ChangePosting,
+    PayeeEffect,
+    Standing,
+    posting_of,
+)
+from services.payments.gateways import Exchange
+from services.payments.ledger import Kind
+from services.payments.nacha import (
+    CHANGE_REASONS,
+    RETURN_REASONS,
+    ChangeAddendum,
+    Entry,
+    FileReader,
+    Found,
+    ReturnAddendum,
+    correction,
+)
+from services.payments.nacha.transactions import ACKNOWLEDGMENTS, TRANSACTIONS
+from services.payments.payees import (
+    Account,
+    AccountFaulty,
+    AccountState,
+    ChangeAlreadyOpen,
+    HoldSource,
+)
+from services.payments.rails.ach import ACH_SUFFIX
+from services.payments.remittance import RejectedLine
+from services.payments.store import batches as batch_store
+from services.payments.store import confirmations as file_store
+from services.payments.store import payees as payee_store
+from services.payments.store.batches import SentEntry
+from services.payments.store.disbursements import Disbursement
+from services.payments.usecases.outcomes import Outcome, apply_outcomes, payments_of_words
+from services.payments.usecases.payees import NewAccount, Proposal, open_change
+from services.payments.usecases.screening import alert, place_hold
+
+BANK = "bank"
+FILES_PER_TURN_MAX = 50
+
+
+@dataclass(slots=True)
+class AchReading:
+    """What one file came to."""
+
+    again: bool = False
+    returned: int = 0
+    repeated: int = 0
+    prenotes: int = 0
+    """Accounts that ended because their prenote came back."""
+    changes: int = 0
+    acknowledged: int = 0
+    rejected: list[RejectedLine] = field(default_factory=list[RejectedLine])
+
+
+@dataclass(slots=True)
+class _Desk:
+    """What the entries of one file are worked on with."""
+
+    tx: Connection
+    numbers: AccountNumbers
+    file: str
+    now: datetime
+    reading: AchReading = field(default_factory=AchReading)
+
+    def reject(self, found: Found, reason: str, explanation: str) -> None:
+        # Not the record itself: it holds an account number.
+        line = f"trace {found.entry.trace}".encode()
+        self.reading.rejected.append(RejectedLine(found.record, line, reason, explanation))
+
+
+async def read_ach_answers(*, exchange: Exchange, numbers: AccountNumbers, db: Database, now: datetime) -> int:
+    """Read the ACH files that wait, oldest name first; returns how many."""
+    names = (await asyncio.to_thread(exchange.waiting, (ACH_SUFFIX,)))[:FILES_PER_TURN_MAX]
+    for name in names:
+        content = await asyncio.to_thread(exchange.read, name)
+        if content is None:
+            continue
+        await take_ach_answers(name, content, numbers=numbers, db=db, now=now)
+        # After the commit: a crash in between reads the file again, which changes nothing.
+        await asyncio.to_thread(exchange.done, name)
+    return len(names)
+
+
+async def take_ach_answers(
+    name: str, content: bytes, *, numbers: AccountNumbers, db: Database, now: datetime
+) -> AchReading:
+    """Post a file's returns, take its changes as proposals and its acknowledgments as read; a file twice is once."""
+    reader = FileReader([content])
+    entries = list(reader)
+    digest = hashlib.sha256(content).digest()
+    async with db.transaction() as tx:
+        if not await file_store.take_file(tx, digest, name, len(entries), now=now):
+            return AchReading(again=True)
+        desk = _Desk(tx, numbers, digest.hex()[:16], now)
+        if (first := reader.verdict.first_fault) is not None:
+            # The reason may quote what stood in the columns, and that may be an account number.
+            place = f"{first.title}, {first.field}, columns {first.first_column}-{first.last_column}"
+            desk.reading.rejected.append(RejectedLine(0, b"", "file_faulty", f"record {first.record} ({place})"))
+            await alert(tx, "ach_file_faulty", f"{name}: record {first.record}, {place}", key=digest.hex(), now=now)
+        else:
+            await _take(desk, entries)
+        reading = desk.reading
+        await file_store.reject_lines(tx, digest, reading.rejected)
+        applied = reading.returned + reading.prenotes + reading.changes + reading.acknowledged
+        await file_store.count_lines(
+            tx, digest, applied=applied, repeated=reading.repeated, rejected=len(reading.rejected)
+        )
+    return reading
+
+
+async def _take(desk: _Desk, entries: list[Found]) -> None:
+    sent: list[tuple[Found, SentEntry]] = []
+    for found in entries:
+        trace = _original_trace(found)
+        if trace is None:
+            desk.reject(found, "not_an_answer", "neither a return, a change nor an acknowledgment")
+            continue
+        entry = await batch_store.entry_by_trace(desk.tx, trace)
+        if entry is None:
+            desk.reject(found, "unknown_trace", f"no entry was sent under trace {trace}")
+        elif (difference := _difference(found.entry, entry)) is not None:
+            desk.reject(found, "entry_differs", difference)
+        else:
+            sent.append((found, entry))
+    ids = sorted({entry.disbursement_id for _, entry in sent if entry.disbursement_id is not None})
+    payments = await payments_of_words(desk.tx, ids, now=desk.now)
+    for found, entry in sent:
+        if (returned := found.entry.returned) is not None:
+            await _returned(desk, found, returned, entry, payments)
+        elif (change := found.entry.change) is not None:
+            await _changed(desk, change, entry)
+        else:
+            await batch_store.acknowledge_entry(desk.tx, entry, now=desk.now)
+            desk.reading.acknowledged += 1
+
+
+def _original_trace(found: Found) -> str | None:
+    entry = found.entry
+    if entry.returned is not None:
+        return entry.returned.original_trace
+    if entry.change is not None:
+        return entry.change.original_trace
+    return entry.identification if found.batch.entry_class in ACKNOWLEDGMENTS else None
+
+
+def _difference(answer: Entry, sent: SentEntry) -> str | None:
+    """Why an answer cannot be to this entry although it names its trace."""
+    about = answer.returned or answer.change
+    if about is not None and about.original_rdfi != sent.routing_number[:8]:
+        return "it was sent to another bank than the answer says"
+    if answer.returned is not None and answer.amount_cents != sent.amount_cents:
+        return f"{answer.amount_cents} cents came back where {sent.amount_cents} were sent"
+    return None
+
+
+async def _returned(
+    desk: _Desk,
+    found: Found,
+    returned: ReturnAddendum,
+    entry: SentEntry,
+    payments: dict[DisbursementId, Disbursement],
+) -> None:
+    if entry.disbursement_id is None:
+        await _prenote_returned(desk, found, returned.code, entry)
+        return
+    payment = payments[DisbursementId(entry.disbursement_id)]
+    posting = posting_of(payment.state, payment.return_code, returned.code)
+    match posting:
+        case Standing.REPEATED:
+            desk.reading.repeated += 1
+        case Standing():
+            desk.reject(found, posting.value, f"{returned.code} for a payment that is {payment.state}")
+            await alert(
+                desk.tx,
+                f"ach_return_{posting.value}",
+                f"{returned.code} {RETURN_REASONS[returned.code].title}: the payment is {payment.state}",
+                provider_id=payment.provider_id,
+                disbursement_id=payment.disbursement_id,
+                key=returned.code,
+                now=desk.now,
+            )
+        case Kind():
+            outcome = Outcome(
+                disbursement_id=payment.disbursement_id,
+                kind=posting,
+                evidence=f"ACH file {desk.file} record {found.record}",
+                payment_number=payment.payment_number or f"trace {entry.trace}",
+                day=_settled_on(found, desk.now),
+                return_code=returned.code,
+            )
+            await apply_outcomes(desk.tx, [outcome], payments, actor=BANK, now=desk.now)
+            await _payee_effect(desk, returned.code, entry)
+            desk.reading.returned += 1
+
+
+async def _payee_effect(desk: _Desk, code: str, entry: SentEntry) -> None:
+    title = RETURN_REASONS[code].title
+    match RETURN_POSTINGS[code].payee:
+        case PayeeEffect.INVALID_ACCOUNT:
+            await payee_store.end_account(
+                desk.tx, entry.account_id, AccountState.INVALID, f"{code} {title}", now=desk.now
+            )
+            # Not back to an older account by itself: what is right now is for the payee to say.
+            await payee_store.close_others(desk.tx, entry.provider_id, entry.account_id, code, now=desk.now)
+            await payee_store.forget_rail_before(desk.tx, entry.provider_id, now=desk.now)
+        case PayeeEffect.HELD:
+            reference = f"{code} {entry.trace} {entry.effective_on}"
+            await place_hold(
+                desk.tx,
+                entry.provider_id,
+                HoldSource.RETURN,
+                reference,
+                f"{code} {title}",
+                by=BANK,
+                now=desk.now,
+            )
+        case PayeeEffect.ALERT:
+            await alert(
+                desk.tx,
+                "ach_record_faulty",
+                f"{code} {title}: correct our record before it is sent again",
+                provider_id=entry.provider_id,
+                disbursement_id=entry.disbursement_id,
+                key=code,
+                now=desk.now,
+            )
+        case PayeeEffect.NOTHING:
+            pass
+
+
+async def _prenote_returned(desk: _Desk, found: Found, code: str, entry: SentEntry) -> None:
+    """An account whose prenote came back is never paid to, whatever the reason."""
+    account = await payee_store.account(desk.tx, entry.account_id)
+    if account is None or account.state is AccountState.INVALID:
+        desk.reading.repeated += 1
+        return
+    if RETURN_POSTINGS[code].before is None:
+        desk.reject(found, Standing.BETWEEN_BANKS.value, f"{code} for a prenote")
+        return
+    title = RETURN_REASONS[code].title
+    await payee_store.end_account(
+        desk.tx, entry.account_id, AccountState.INVALID, f"prenote: {code} {title}", now=desk.now
+    )
+    await alert(
+        desk.tx,
+        "prenote_returned",
+        f"{code} {title}: account {account.masked} is not paid to",
+        provider_id=entry.provider_id,
+        key=entry.account_id,
+        now=desk.now,
+    )
+    desk.reading.prenotes += 1
+
+
+async def _changed(desk: _Desk, change: ChangeAddendum, entry: SentEntry) -> None:
+    """A notification is the receiving bank's word, not the payee's: it waits for the call-back like any other."""
+    title = CHANGE_REASONS[change.code].title
+    account = await payee_store.account(desk.tx, entry.account_id)
+    assert account is not None
+    explanation = f"{change.code} {title}, account {account.masked}"
+    desk.reading.changes += 1
+    if CHANGE_POSTINGS[change.code] is ChangePosting.PROPOSES_CHANGE:
+        try:
+            await open_change(
+                desk.tx,
+                entry.provider_id,
+                Proposal(account=_corrected(desk, account, change), old_stays=True),
+                source="notification_of_change",
+                reference=f"{change.code} trace {entry.trace}",
+                maker=BANK,
+                numbers=desk.numbers,
+                now=desk.now,
+            )
+            explanation += ": proposed as a change; call the payee back"
+        except ChangeAlreadyOpen:
+            explanation += ": another change of this payee is open; look at both"
+        except AccountFaulty as fault:
+            explanation += f": not proposed: {fault}"
+    await alert(
+        desk.tx,
+        "notification_of_change",
+        explanation,
+        provider_id=entry.provider_id,
+        key=f"{change.code} {entry.trace} {entry.effective_on}",
+        now=desk.now,
+    )
+
+
+def _corrected(desk: _Desk, account: Account, change: ChangeAddendum) -> NewAccount:
+    given = correction(change.code, change.corrected_data)
+    account_type = account.account_type
+    if given.transaction_code is not None:
+        account_type = TRANSACTIONS[given.transaction_code].account
+    if account_type not in {"checking", "savings"}:
+        raise AccountFaulty(why=f"a {account_type} account is not paid to")
+    number = given.account_number or desk.numbers.open(account.account_id, account.sealed_number)
+    return NewAccount(
+        holder_name=given.name or account.holder_name,
+        routing_number=given.routing_number or account.routing_number,
+        number=number,
+        account_type=account_type,
+    )
+
+
+def _settled_on(found: Found, now: datetime) -> date:
+    """The day the return was sent for, else today."""
+    return found.batch.effective_on or now.date()
