@@ -11,6 +11,7 @@ from contracts.ids import ClaimId, DisbursementId, EnrollmentId, ExamVoucherId, 
 from contracts.money import Cents, PositiveCents
 from contracts.plan import CostLine
 from contracts.steps.base import Queue, Step, StepInput, StepOutput, StepPace
+from contracts.steps.fiscal_year import FISCAL_YEAR_STEPS
 from contracts.texts import Code, Instant, Reference, Slug
 
 AttemptNumber = Annotated[int, Field(ge=1, le=10)]
@@ -177,4 +178,4 @@ class PaymentOrdered(StepOutput):
 
 PAY_CLAIM = Step("payments.pay_claim.v1", Queue.PAYMENTS, PayClaim, PaymentOrdered)
 
-STEPS = (HOLD_FUNDS, ENCUMBER_FUNDS, RELEASE_FUNDS, ISSUE_EXAM_VOUCHER, REVIEW_CLAIM, PAY_CLAIM)
+STEPS = (HOLD_FUNDS, ENCUMBER_FUNDS, RELEASE_FUNDS, ISSUE_EXAM_VOUCHER, REVIEW_CLAIM, PAY_CLAIM, *FISCAL_YEAR_STEPS)

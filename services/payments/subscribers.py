@@ -7,6 +7,7 @@ from contracts.events.applications import (
     ApplicationSubmitted,
     CredentialRecorded,
     EnrollmentAccepted,
+    EnrollmentStarted,
     ExamRegistered,
     ExamResulted,
 )
@@ -31,6 +32,9 @@ def handlers(clock: Clock) -> Mapping[type[Fact], Handler]:
     async def on_enrollment(received: Received[EnrollmentAccepted], tx: Connection) -> None:
         await program.follow_enrollment(received.fact, tx)
 
+    async def on_started(received: Received[EnrollmentStarted], tx: Connection) -> None:
+        await program.follow_start(received.fact, tx)
+
     async def on_credential(received: Received[CredentialRecorded], tx: Connection) -> None:
         await program.follow_credential(received.fact, tx)
 
@@ -44,6 +48,7 @@ def handlers(clock: Clock) -> Mapping[type[Fact], Handler]:
         ProgramPublished: on_program,
         ApplicationSubmitted: on_application,
         EnrollmentAccepted: on_enrollment,
+        EnrollmentStarted: on_started,
         CredentialRecorded: on_credential,
         ExamRegistered: on_exam_registered,
         ExamResulted: on_exam_resulted,

@@ -9,16 +9,17 @@ from contracts.ids import ApplicationId, HoldId, TransferId
 from contracts.steps.payments import HoldFunds
 from kit.db import Connection
 from services.payments.domain import Funding, FundingState
+from services.payments.waiting import WaitingOrder
 
-_COLUMNS = ", ".join(field.name for field in fields(Funding))
+COLUMNS = ", ".join(field.name for field in fields(Funding))
 
 # Serializes what is asked about one case: a late attempt of a hold must not slip past the release that ended the case.
 LOCK_CASE = "SELECT pg_advisory_xact_lock(hashtextextended($1, 7001))"
 
-CURRENT = f"SELECT {_COLUMNS} FROM funding WHERE application_id = $1 ORDER BY hold_number DESC LIMIT 1 FOR UPDATE"
-BY_NUMBER = f"SELECT {_COLUMNS} FROM funding WHERE application_id = $1 AND hold_number = $2 FOR UPDATE"
+CURRENT = f"SELECT {COLUMNS} FROM funding WHERE application_id = $1 ORDER BY hold_number DESC LIMIT 1 FOR UPDATE"
+BY_NUMBER = f"SELECT {COLUMNS} FROM funding WHERE application_id = $1 AND hold_number = $2 FOR UPDATE"
 
-EXPENDED = f"SELECT {_COLUMNS} FROM funding WHERE application_id = ANY ($1::text[]) AND state = 'expended'"
+EXPENDED = f"SELECT {COLUMNS} FROM funding WHERE application_id = ANY ($1::text[]) AND state = 'expended'"
 
 ADD_HELD = f"""
 INSERT INTO funding (
@@ -26,21 +27,21 @@ INSERT INTO funding (
     amount_cents, hold_seconds, state, hold_id, hold_transfer_id, expires_at, changed_at
 ) VALUES (
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'held', $12, $13, now() + make_interval(secs => $11::integer), $14
-) RETURNING {_COLUMNS}
+) RETURNING {COLUMNS}
 """
 ADD_WITHOUT_MONEY = f"""
 INSERT INTO funding (
     application_id, hold_number, person_id, program_id, round_id, provider_id, credential_id, book, person_capped,
-    amount_cents, hold_seconds, state, reason, waiting_number, changed_at
+    amount_cents, hold_seconds, state, reason, waiting_number, changed_at, submitted_at, priority_group, waiting_place
 ) VALUES (
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
-    CASE WHEN $12 = 'waiting' THEN nextval('funding_waiting_number') END, $14
-) RETURNING {_COLUMNS}
+    CASE WHEN $12 = 'waiting' THEN nextval('funding_waiting_number') END, $14, $15, $16, $17
+) RETURNING {COLUMNS}
 """
 PLACE_HELD = f"""
 UPDATE funding SET state = 'held', reason = NULL, hold_id = $3, hold_transfer_id = $4, served = served + 1,
     expires_at = now() + make_interval(secs => hold_seconds), changed_at = $5
-WHERE application_id = $1 AND hold_number = $2 RETURNING {_COLUMNS}
+WHERE application_id = $1 AND hold_number = $2 RETURNING {COLUMNS}
 """
 TURNED_DOWN = """
 UPDATE funding SET state = $3, reason = $4, served = served + 1, changed_at = $5
@@ -64,25 +65,48 @@ WHERE book = $1 AND state = 'waiting' AND (
     OR (reason = 'over_round' AND round_id = $2)
     OR (reason = 'over_award' AND round_id = $2 AND provider_id = $3)
 )
-ORDER BY waiting_number LIMIT 1
+ORDER BY waiting_place, waiting_number LIMIT 1
 """
 # Skipped rows belong to cases that are being withdrawn just now.
 LOCK_WAITING = f"""
-SELECT {_COLUMNS} FROM funding
+SELECT {COLUMNS} FROM funding
 WHERE (application_id, hold_number) IN (
     SELECT application_id, hold_number FROM (
         SELECT application_id, hold_number,
-            row_number() OVER (PARTITION BY round_id, provider_id ORDER BY waiting_number) AS turn
+            row_number() OVER (PARTITION BY round_id, provider_id ORDER BY waiting_place, waiting_number) AS turn
         FROM funding WHERE book = $1 AND state = 'waiting'
     ) AS queued WHERE turn <= $2
 ) AND state = 'waiting'
-ORDER BY waiting_number
+ORDER BY waiting_place, waiting_number
 FOR UPDATE SKIP LOCKED
 """
 BOOKS_WAITED_FOR = "SELECT DISTINCT book FROM funding WHERE state = 'waiting' ORDER BY book"
 
+WAITING_OF_PROGRAM = """
+SELECT application_id, hold_number, priority_group, submitted_at FROM funding
+WHERE program_id = $1 AND state = 'waiting' ORDER BY application_id FOR UPDATE
+"""
+PUT_IN_ORDER = """
+UPDATE funding AS f SET waiting_place = n.place
+FROM unnest($1::text[], $2::integer[], $3::text[]) AS n(application_id, hold_number, place)
+WHERE f.application_id = n.application_id AND f.hold_number = n.hold_number AND f.waiting_place <> n.place
+"""
+# Counted among those who wait for the same limit, for theirs is the only line it stands in.
+PLACE_IN_LINE = """
+SELECT w.reason, w.amount_cents, w.changed_at AS waiting_since, (
+    SELECT count(*) FROM funding AS o
+    WHERE o.book = w.book AND o.state = 'waiting'
+        AND (o.waiting_place, o.waiting_number) < (w.waiting_place, w.waiting_number)
+        AND (w.reason = 'over_program' OR o.reason = 'over_program' OR (
+            o.round_id = w.round_id AND (w.reason = 'over_round' OR o.reason = 'over_round'
+                OR o.provider_id = w.provider_id)
+        ))
+) AS ahead
+FROM funding AS w WHERE w.application_id = $1 AND w.state = 'waiting' ORDER BY w.hold_number DESC LIMIT 1
+"""
+
 LOCK_EXPIRED = f"""
-SELECT {_COLUMNS} FROM funding WHERE state = 'held' AND expires_at <= now()
+SELECT {COLUMNS} FROM funding WHERE state = 'held' AND expires_at <= now()
 ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
 """
 DATABASE_NOW = "SELECT now()"
@@ -102,17 +126,17 @@ async def lock_case(tx: Connection, application_id: str) -> None:
 async def current(tx: Connection, application_id: str) -> Funding | None:
     """The case's latest hold, waiting place or refusal."""
     row = await tx.fetchrow(CURRENT, application_id)
-    return _funding(row) if row else None
+    return funding_of(row) if row else None
 
 
 async def by_number(tx: Connection, application_id: str, hold_number: int) -> Funding | None:
     row = await tx.fetchrow(BY_NUMBER, application_id, hold_number)
-    return _funding(row) if row else None
+    return funding_of(row) if row else None
 
 
 async def expended(tx: Connection, application_ids: Sequence[str]) -> dict[ApplicationId, Funding]:
     """The funding behind approved claims, by case."""
-    found = [_funding(row) for row in await tx.fetch(EXPENDED, list(application_ids))]
+    found = [funding_of(row) for row in await tx.fetch(EXPENDED, list(application_ids))]
     return {one.application_id: one for one in found}
 
 
@@ -121,15 +145,24 @@ async def add_held(
 ) -> Funding:
     """The expiry is counted on the database's clock."""
     row = await tx.fetchrow(ADD_HELD, *_asked(ask, book, capped), hold_id, transfer_id, now)
-    return _funding(row)
+    return funding_of(row)
 
 
 async def add_without_money(
-    tx: Connection, ask: HoldFunds, *, book: str, capped: bool, state: FundingState, reason: str, now: datetime
+    tx: Connection,
+    ask: HoldFunds,
+    *,
+    book: str,
+    capped: bool,
+    state: FundingState,
+    reason: str,
+    place: str,
+    now: datetime,
 ) -> Funding:
     """A waiting place, or a refusal that later attempts find again."""
-    row = await tx.fetchrow(ADD_WITHOUT_MONEY, *_asked(ask, book, capped), state.value, reason, now)
-    return _funding(row)
+    about = (ask.submitted_at, ask.priority_group, place)
+    row = await tx.fetchrow(ADD_WITHOUT_MONEY, *_asked(ask, book, capped), state.value, reason, now, *about)
+    return funding_of(row)
 
 
 async def place_held(
@@ -137,7 +170,7 @@ async def place_held(
 ) -> Funding:
     """The waiting list has served the case."""
     row = await tx.fetchrow(PLACE_HELD, *_key(funding), hold_id, transfer_id, now)
-    return _funding(row)
+    return funding_of(row)
 
 
 async def turned_down(tx: Connection, funding: Funding, state: FundingState, reason: str, *, now: datetime) -> None:
@@ -165,16 +198,33 @@ async def somebody_waits(tx: Connection, book: str, round_id: str, provider_id: 
 
 async def lock_waiting(tx: Connection, book: str, per_award_max: int) -> list[Funding]:
     """The first of each provider award's waiting cases, in the order in which they came."""
-    return [_funding(row) for row in await tx.fetch(LOCK_WAITING, book, per_award_max)]
+    return [funding_of(row) for row in await tx.fetch(LOCK_WAITING, book, per_award_max)]
 
 
 async def books_waited_for(tx: Connection) -> list[str]:
     return [row["book"] for row in await tx.fetch(BOOKS_WAITED_FOR)]
 
 
+async def put_in_order(tx: Connection, program_id: str, order: WaitingOrder) -> None:
+    """Sort everybody who waits for this program's money as it wants now."""
+    rows = await tx.fetch(WAITING_OF_PROGRAM, program_id)
+    places = [
+        order.place(row["application_id"], priority_group=row["priority_group"], submitted_at=row["submitted_at"])
+        for row in rows
+    ]
+    ids, numbers = [row["application_id"] for row in rows], [row["hold_number"] for row in rows]
+    await tx.execute(PUT_IN_ORDER, ids, numbers, places)
+
+
+async def place_in_line(tx: Connection, application_id: str) -> dict[str, Any] | None:
+    """Why the case waits, since when, and how many stand before it; None where it does not wait."""
+    row = await tx.fetchrow(PLACE_IN_LINE, application_id)
+    return dict(row) if row else None
+
+
 async def lock_expired(tx: Connection, count_max: int) -> list[Funding]:
     """Holds past their expiry by the database's clock, the oldest first."""
-    return [_funding(row) for row in await tx.fetch(LOCK_EXPIRED, count_max)]
+    return [funding_of(row) for row in await tx.fetch(LOCK_EXPIRED, count_max)]
 
 
 async def database_now(tx: Connection) -> datetime:
@@ -212,7 +262,8 @@ def _key(funding: Funding) -> tuple[str, int]:
     return funding.application_id, funding.hold_number
 
 
-def _funding(row: Any) -> Funding:
+def funding_of(row: Any) -> Funding:
+    """A row of `COLUMNS`."""
     values = dict(row)
     values["state"] = FundingState(values["state"])
     for name, kind in (

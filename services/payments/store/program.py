@@ -4,15 +4,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from contracts.events.applications import ApplicationSubmitted, CredentialRecorded, EnrollmentAccepted
+from contracts.events.applications import (
+    ApplicationSubmitted,
+    CredentialRecorded,
+    EnrollmentAccepted,
+    EnrollmentStarted,
+)
 from contracts.events.eligibility import ListedProvider, ListedRound, ProgramPublished
 from kit.db import Connection
 from services.payments.claims import CredentialCopy, EnrollmentCopy
+from services.payments.waiting import Turn, WaitingOrder, order_of
 
 # The newest version wins: an older one that comes late changes nothing and returns nothing.
 TAKE_VERSION = """
-INSERT INTO program_version AS v (program_id, pack_version, published_at) VALUES ($1, $2, $3)
-ON CONFLICT (program_id) DO UPDATE SET pack_version = excluded.pack_version, published_at = excluded.published_at
+INSERT INTO program_version AS v (
+    program_id, pack_version, published_at, fiscal_year_start, time_zone, waiting_order, smaller_may_pass
+) VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (program_id) DO UPDATE SET pack_version = excluded.pack_version, published_at = excluded.published_at,
+    fiscal_year_start = coalesce(excluded.fiscal_year_start, v.fiscal_year_start),
+    time_zone = coalesce(excluded.time_zone, v.time_zone), waiting_order = excluded.waiting_order,
+    smaller_may_pass = excluded.smaller_may_pass
 WHERE v.published_at < excluded.published_at
 RETURNING program_id
 """
@@ -36,6 +47,7 @@ SELECT fiscal_year, appropriation_cents, per_person_cap_cents FROM program_round
 WHERE program_id = $1 AND round_id = $2
 """
 SUPPLIER = "SELECT supplier_number FROM provider WHERE program_id = $1 AND provider_id = $2"
+WAITING_ORDER = "SELECT waiting_order, smaller_may_pass FROM program_version WHERE program_id = $1"
 KNOWS_PROGRAM = "SELECT EXISTS (SELECT FROM program_version WHERE program_id = $1)"
 
 RAISE_ALERT = """
@@ -53,10 +65,12 @@ INSERT INTO application (application_id, person_id, partner_id, program_id) VALU
 ON CONFLICT (application_id) DO NOTHING
 """
 TAKE_ENROLLMENT = """
-INSERT INTO enrollment (enrollment_id, application_id, provider_id, credential_id, price_cents)
-VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (enrollment_id) DO UPDATE SET price_cents = excluded.price_cents
+INSERT INTO enrollment AS e (enrollment_id, application_id, provider_id, credential_id, price_cents, starts_on)
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (enrollment_id) DO UPDATE SET price_cents = excluded.price_cents,
+    starts_on = coalesce(excluded.starts_on, e.starts_on)
 """
+STARTED = "UPDATE enrollment SET started_at = coalesce(started_at, $2) WHERE enrollment_id = $1"
 TAKE_CREDENTIAL = """
 INSERT INTO credential (application_id, credential_award_id, provider_id, credential_id, earned_on)
 VALUES ($1, $2, $3, $4, $5) ON CONFLICT (application_id) DO NOTHING
@@ -91,7 +105,24 @@ class Alert:
 
 async def take_version(tx: Connection, fact: ProgramPublished) -> bool:
     """Take this version as the current one; False where a newer or the same one is known. Locks the program."""
-    return await tx.fetchval(TAKE_VERSION, fact.program_id, fact.pack_version, fact.published_at) is not None
+    order = order_of(fact.waiting_list)
+    taken = await tx.fetchval(
+        TAKE_VERSION,
+        fact.program_id,
+        fact.pack_version,
+        fact.published_at,
+        fact.fiscal_year_start,
+        fact.time_zone,
+        [turn.value for turn in order.turns],
+        order.smaller_may_pass,
+    )
+    return taken is not None
+
+
+async def waiting_order(tx: Connection, program_id: str) -> WaitingOrder:
+    """How the program orders its waiting list: first come, first served where it does not say."""
+    row = await tx.fetchrow(WAITING_ORDER, program_id)
+    return WaitingOrder(tuple(map(Turn, row["waiting_order"])), row["smaller_may_pass"]) if row else WaitingOrder()
 
 
 async def take_rounds(tx: Connection, program_id: str, rounds: Sequence[ListedRound]) -> None:
@@ -161,7 +192,13 @@ async def take_enrollment(tx: Connection, fact: EnrollmentAccepted) -> None:
         fact.provider_id,
         fact.credential_id,
         fact.price_cents,
+        fact.starts_on,
     )
+
+
+async def started(tx: Connection, fact: EnrollmentStarted) -> None:
+    """The day of service is counted from the first report of it."""
+    await tx.execute(STARTED, fact.enrollment_id, fact.started_at)
 
 
 async def take_credential(tx: Connection, fact: CredentialRecorded) -> None:

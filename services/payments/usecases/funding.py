@@ -146,9 +146,9 @@ async def _without_money(tx: Connection, ask: HoldFunds, scope: Scope, reason: s
         else HoldRefused(application_id=case, reason=reason, amount_cents=cents, refused_at=now)
     )
     await outbox.append(tx, fact, now=now)
-    if not waits or not await serve_waiting(tx, scope.book, now=now):
+    if not waits or order.is_arrival or not await serve_waiting(tx, scope.book, now=now):
         return funding.answer()
-    # The program's order put it before those who waited already, and its money was there.
+    # The program's order may have put it before those who waited already, and its money was there.
     served = await funding_store.by_number(tx, ask.application_id, ask.hold_number)
     assert served is not None
     return served.answer()

@@ -3,17 +3,24 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from contracts.events.applications import ApplicationSubmitted, CredentialRecorded, EnrollmentAccepted
+from contracts.events.applications import (
+    ApplicationSubmitted,
+    CredentialRecorded,
+    EnrollmentAccepted,
+    EnrollmentStarted,
+)
 from contracts.events.eligibility import ProgramPublished
 from kit.db import Connection
 from services.payments.budgets import Standing, Target, lower_to, raise_to, targets_of
 from services.payments.ledger import Posted, Transfer
 from services.payments.store import authority as authority_store
+from services.payments.store import funding as funding_store
 from services.payments.store import ledger as ledger_store
 from services.payments.store import program as program_store
 from services.payments.store.program import Alert
 from services.payments.usecases.payees import know_payees
 from services.payments.usecases.waiting import serve_waiting
+from services.payments.waiting import order_of
 
 PUBLISHER = "program publication"
 LOWERING_REFUSED = "lowering_refused"
@@ -32,6 +39,7 @@ async def follow_program(fact: ProgramPublished, tx: Connection, *, now: datetim
     await program_store.take_rounds(tx, fact.program_id, fact.rounds)
     await program_store.take_providers(tx, fact.program_id, fact.providers)
     await know_payees(tx, [(one.provider_id, one.supplier_number, one.name) for one in fact.providers], now=now)
+    await funding_store.put_in_order(tx, fact.program_id, order_of(fact.waiting_list))
     targets = {target.row: target for target in targets_of(fact.program_id, fact.rounds)}
     standing = await authority_store.published(tx, sorted(targets))
     moves = [move for target in targets.values() for move in _moves(target, standing, fact.pack_version, now)]
@@ -71,6 +79,11 @@ async def follow_application(fact: ApplicationSubmitted, tx: Connection) -> None
 async def follow_enrollment(fact: EnrollmentAccepted, tx: Connection) -> None:
     """Remember the accepted enrollment and its price: a claim is matched against it."""
     await program_store.take_enrollment(tx, fact)
+
+
+async def follow_start(fact: EnrollmentStarted, tx: Connection) -> None:
+    """Remember when the course began: the year's end asks for the date of service."""
+    await program_store.started(tx, fact)
 
 
 async def follow_credential(fact: CredentialRecorded, tx: Connection) -> None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from contracts.envelope import Fact
-from contracts.events.payments import HoldPlaced, HoldRefused
+from contracts.events.payments import FundsLapsed, HoldPlaced, HoldRefused
 from contracts.ids import HoldId, TransferId
 from contracts.journey import workflow_id
 from kit import outbox
@@ -30,7 +30,9 @@ async def serve_waiting(tx: Connection, book: str, *, now: datetime) -> int:
     by_id = {one.application_id: one for one in queued}
     line = [_waiting(one) for one in queued]
     rows = await ledger_store.balances(tx, sorted({row for waiting in line for row in waiting.rows}))
-    turns = who_is_served(line, {name: row.available_cents for name, row in rows.items()})
+    order = await program_store.waiting_order(tx, queued[0].program_id)
+    available = {name: row.available_cents for name, row in rows.items()}
+    turns = who_is_served(line, available, smaller_may_pass=order.smaller_may_pass)
     return await _place(tx, [by_id[waiting.application_id] for waiting in turns], now=now)
 
 
@@ -74,8 +76,22 @@ async def _place(tx: Connection, turns: list[Funding], *, now: datetime) -> int:
                     refused_at=now,
                 )
             )
+            if outcome is Code.CLOSED:
+                facts.append(lapsed_waiting(funding, now=now))
     await outbox.append_all(tx, facts, now=now)
     return sum(outcome is Code.OK for outcome in outcomes)
+
+
+def lapsed_waiting(funding: Funding, *, now: datetime) -> FundsLapsed:
+    """The fiscal year closed while the case waited: no money will come any more."""
+    return FundsLapsed(
+        application_id=funding.application_id,
+        fiscal_year=int(funding.book.rsplit("/", 1)[1]),
+        stage="waiting",
+        lapsed_cents=0,
+        reason="fiscal_year_closed",
+        lapsed_at=now,
+    )
 
 
 async def _placed(tx: Connection, funding: Funding, transfer_id: TransferId, *, now: datetime) -> HoldPlaced:
