@@ -1,0 +1,196 @@
+"""The stock of exam vouchers on a real server: expiry on the database clock, retirement, alerts, charges."""
+
+import os
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from contracts.events.payments import ExamVoucherExpired
+from contracts.steps.payments import ExamVoucherStatus, IssueExamVoucher
+from services.payments.domain import MakerIsChecker
+from services.payments.exam_codes import ExamCodes
+from services.payments.exam_voucher_views import stock_shown
+from services.payments.exam_vouchers.errors import (
+    LotAlreadyCharged,
+    LotNotCharged,
+    LotNotCovered,
+    LotUnknown,
+    NoLotOfExam,
+)
+from services.payments.exam_vouchers.expiry import end_of_day
+from services.payments.exam_vouchers.stock import AlertCode, Limits
+from services.payments.ledger import line_row
+from services.payments.store.vouchers import Lot
+from services.payments.usecases import lot_charges
+from services.payments.usecases.exam_stock import (
+    StockRule,
+    expire_vouchers,
+    read_alerts,
+    read_stock,
+    retire_exam,
+    watch_stock,
+)
+from services.payments.usecases.vouchers import import_lot, issue_exam_voucher
+from tests.services.payments.case import NOW, PROGRAM, Case
+
+KEYS = ExamCodes(os.urandom(32))
+TODAY = datetime.now(UTC)
+RULE = StockRule(Limits(codes_min=3, supply_days_min=30, risk_days=60), usable_days=10)
+LOT = Lot(
+    lot_id="vendor/1",
+    exam_id="cyber-exam",
+    vendor="vendor",
+    order_number="1",
+    region="US",
+    unit_cost_cents=25_000,
+    not_before=TODAY - timedelta(days=400),
+    expires_at=TODAY + timedelta(days=300),
+    expiry_zone="America/New_York",
+    retires_at=None,
+    imported_by="test",
+)
+
+
+async def stock(desk, number: int, codes: int, **given) -> None:
+    lot = replace(LOT, lot_id=f"vendor/{number}", order_number=str(number), **given)
+    names = [f"CODE-{number}-{n}" for n in range(codes)]
+    await import_lot(lot, names, keys=KEYS, db=desk.db, now=NOW)
+
+
+async def issue(desk, name: str):
+    case = Case(name)
+    ask = IssueExamVoucher(
+        application_id=case.id, person_id=case.person_id, exam_id="cyber-exam", attempt_number=1, usable_seconds=0
+    )
+    return await issue_exam_voucher(ask, db=desk.db, now=datetime.now(UTC))
+
+
+async def states(desk) -> dict[str, int]:
+    return {lot.lot_id: dict(lot.states) for lot in (await read_stock(RULE, db=desk.db, now=TODAY)).lots}
+
+
+async def test_what_ran_out_expires_on_the_database_clock_and_its_case_is_told(desk):
+    await stock(desk, 1, 3, expires_at=TODAY + timedelta(seconds=20))
+    held = await issue(desk, "ann")
+    assert await expire_vouchers(db=desk.db, now=NOW) == 0
+    async with desk.db.connection() as connection:
+        await connection.execute("UPDATE exam_voucher SET usable_until = now() - interval '1 second'")
+    assert await expire_vouchers(db=desk.db, now=NOW) == 3
+    assert await expire_vouchers(db=desk.db, now=NOW) == 0
+    assert await states(desk) == {"vendor/1": {"expired": 3}}
+    [told] = await desk.told(ExamVoucherExpired)
+    assert (told["exam_voucher_id"], told["attempt_number"]) == (held.exam_voucher_id, 1)
+    [alert] = await read_alerts(db=desk.db)
+    assert (alert.code, alert.codes, alert.cents) == (AlertCode.EXPIRED_UNUSED, 3, 75_000)
+
+
+async def test_a_registered_code_is_expired_by_nobody_but_the_vendor(desk):
+    await stock(desk, 1, 1)
+    await issue(desk, "ann")
+    async with desk.db.connection() as connection:
+        await connection.execute(
+            "UPDATE exam_voucher SET state = 'registered', usable_until = now() - interval '9 days'"
+        )
+    assert await expire_vouchers(db=desk.db, now=NOW) == 0
+
+
+async def test_a_code_is_good_on_its_last_day_where_the_vendor_is(desk):
+    """Yesterday in UTC may be today at the vendor: on the far side of the date line the day is not over yet."""
+    west = "Etc/GMT+12"
+    there = (TODAY - timedelta(hours=12)).date()
+    await stock(desk, 1, 1, expires_at=end_of_day(there, west), expiry_zone=west, expires_on=there)
+    assert (await issue(desk, "ann")).status is ExamVoucherStatus.ISSUED
+    east = "Etc/GMT-14"
+    over = (TODAY + timedelta(hours=14)).date() - timedelta(days=1)
+    await stock(desk, 2, 1, expires_at=end_of_day(over, east), expiry_zone=east, expires_on=over)
+    assert (await issue(desk, "bea")).status is ExamVoucherStatus.NONE_AVAILABLE
+
+
+async def test_a_retirement_shortens_every_code_of_the_exam(desk):
+    await stock(desk, 1, 2)
+    await stock(desk, 2, 1, expires_at=TODAY + timedelta(days=5))
+    day = (TODAY + timedelta(days=30)).date()
+    assert await retire_exam("vendor", "cyber-exam", day, db=desk.db) == 2
+    assert await retire_exam("vendor", "cyber-exam", day, db=desk.db) == 0
+    lots = {lot.lot_id: lot for lot in (await read_stock(RULE, db=desk.db, now=TODAY)).lots}
+    assert lots["vendor/1"].retires_at == end_of_day(day, "America/New_York")
+    async with desk.db.connection() as connection:
+        until = await connection.fetch("SELECT DISTINCT usable_until FROM exam_voucher ORDER BY 1")
+    assert [row["usable_until"] for row in until] == [
+        TODAY + timedelta(days=5),
+        end_of_day(day, "America/New_York"),
+    ]
+    with pytest.raises(NoLotOfExam):
+        await retire_exam("vendor", "other-exam", date(2026, 1, 1), db=desk.db)
+
+
+async def test_an_alert_is_raised_once_and_ends(desk):
+    await stock(desk, 1, 4, expires_at=TODAY + timedelta(days=20))
+    await issue(desk, "ann")
+    for _ in range(3):
+        [found] = await watch_stock(RULE, db=desk.db, now=TODAY)
+    assert (found.usable, found.supply_days) == (3, 90)
+    [at_risk] = await read_alerts(db=desk.db)
+    assert (at_risk.code, at_risk.codes, at_risk.cents) == (AlertCode.VALUE_AT_RISK, 3, 75_000)
+    await issue(desk, "bea")
+    await watch_stock(RULE, db=desk.db, now=TODAY)
+    opened = [one for one in await read_alerts(db=desk.db) if one.ended_at is None]
+    assert {one.code for one in opened} == {AlertCode.LOW_STOCK, AlertCode.VALUE_AT_RISK}
+    await stock(desk, 2, 50)
+    await watch_stock(RULE, db=desk.db, now=TODAY + timedelta(minutes=1))
+    alerts = await read_alerts(db=desk.db)
+    assert [one.code for one in alerts if one.ended_at is not None] == [AlertCode.LOW_STOCK]
+    assert len(alerts) == 2
+
+
+async def test_a_lot_s_cost_goes_through_the_books_as_exam_fees(desk):
+    await stock(desk, 1, 4)
+    book = line_row(PROGRAM, 2026)
+    charge = {"program_id": PROGRAM, "fiscal_year": 2026, "invoice": "INV-1", "maker": "finance/anna", "now": NOW}
+
+    async def act(work, *args, **given):
+        async with desk.db.transaction() as tx:
+            return await work(tx, *args, **given)
+
+    async def line() -> dict[str, int]:
+        money = await desk.money()
+        return {stage: cents for stage, cents in money.stages.items() if cents and stage != "available"}
+
+    with pytest.raises(LotUnknown):
+        await act(lot_charges.charge_lot, "vendor/9", **charge)
+    with pytest.raises(LotNotCharged):
+        await act(lot_charges.approve_charge, "vendor/1", checker="finance/ben", now=NOW)
+    assert (await act(lot_charges.charge_lot, "vendor/1", **charge)).cents == 100_000
+    assert await line() == {"held": 100_000}
+    with pytest.raises(LotAlreadyCharged):
+        await act(lot_charges.charge_lot, "vendor/1", **charge)
+    paid = {"payment_number": "P1", "paid_on": date(2026, 3, 20), "actor": "finance/anna", "now": NOW}
+    with pytest.raises(LotNotCharged):
+        await act(lot_charges.charge_paid, "vendor/1", **paid)
+    with pytest.raises(MakerIsChecker):
+        await act(lot_charges.approve_charge, "vendor/1", checker="finance/anna", now=NOW)
+    for _ in range(2):
+        await act(lot_charges.approve_charge, "vendor/1", checker="finance/ben", now=NOW)
+        assert await line() == {"payable": 100_000}
+    for _ in range(2):
+        await act(lot_charges.charge_paid, "vendor/1", **paid)
+        assert await line() == {"disbursed": 100_000}
+    async with desk.db.connection() as connection:
+        lines = await connection.fetch(
+            "SELECT DISTINCT cost_line FROM transfer WHERE book = $1 AND kind <> 'appropriate'", book
+        )
+    assert [row["cost_line"] for row in lines] == ["exam_fee"]
+    shown = stock_shown(await read_stock(RULE, db=desk.db, now=TODAY))
+    assert (shown.lots[0].charged_to, shown.lots[0].cost_cents) == (book, 100_000)
+    assert (await desk.prove()).is_right
+
+
+async def test_a_lot_that_the_budget_does_not_cover_may_be_charged_later(desk):
+    await stock(desk, 1, 41)
+    charge = {"program_id": PROGRAM, "fiscal_year": 2026, "invoice": "INV-1", "maker": "finance/anna", "now": NOW}
+    for _ in range(2):
+        with pytest.raises(LotNotCovered, match="over_program"):
+            async with desk.db.transaction() as tx:
+                await lot_charges.charge_lot(tx, "vendor/1", **charge)
+    assert (await desk.prove()).is_right
