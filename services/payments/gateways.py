@@ -1,6 +1,7 @@
 """The folder shared with the finance system and the bank: payment files out, their answers in."""
 
 import os
+import secrets
 from collections.abc import Collection
 from pathlib import Path
 from typing import Protocol
@@ -66,7 +67,7 @@ class ExchangeFolder:
     def put(self, name: str, content: bytes) -> None:
         try:
             self._outbound.mkdir(parents=True, exist_ok=True)
-            staged = self._outbound / f".{name}.{os.getpid()}"
+            staged = self._outbound / f".{name}.{secrets.token_hex(8)}"
             _written_down(staged, content)
             _moved(staged, self._outbound / name)
         except OSError as error:
