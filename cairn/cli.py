@@ -5,6 +5,7 @@ import typer
 from cairn import exits
 from cairn.commands import (
     ach,
+    budgets,
     cases,
     dead_letters,
     elsewhere,
@@ -31,6 +32,7 @@ processes.register(app)
 preparation.register(app)
 cases.register(app)
 money.register(app)
+budgets.register(app)
 exam_vouchers.register(app)
 ach.register(app)
 reconcile.register(app)

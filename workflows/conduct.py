@@ -160,6 +160,9 @@ class Conduct:
         # The person gave the application up. Once the claim is approved the provider has earned the money and is paid.
         if self.known.withdrawn is not None and not self.paying:
             raise CaseEnds(Outcome.WITHDRAWN, self.known.withdrawn.reason)
+        # The fiscal year closed over the case: its money lapsed, and nothing can be paid from it any more.
+        if self.known.lapsed is not None and not self.paying:
+            raise CaseEnds(Outcome.NO_FUNDS, self.known.lapsed.reason)
 
     async def wait(self, met: Callable[[], bool], deadline: Deadline) -> Waited:
         """Wait until `met` or the deadline. What came in the same moment as the deadline came in time."""
@@ -188,8 +191,8 @@ class Conduct:
     def _interrupted(self) -> bool:
         if self.ending:
             return False
-        withdrawn = self.known.withdrawn is not None and not self.paying
-        return withdrawn or self.held is not None or self.closing is not None
+        gone = (self.known.withdrawn is not None or self.known.lapsed is not None) and not self.paying
+        return gone or self.held is not None or self.closing is not None
 
     async def do(self, step: Step[I, O], request: I) -> O:
         """Have a step done. One that is refused or fails for good is put to staff; it never fails the case."""

@@ -28,6 +28,7 @@ from contracts.events.payments import (
     DisbursementRepaired,
     DisbursementReturned,
     DisbursementSettled,
+    FundsLapsed,
     HoldExpired,
     HoldPlaced,
 )
@@ -49,6 +50,7 @@ SUBJECTS: Mapping[type[CaseFact], Callable[[Any], str]] = {
     DocumentReceived: lambda fact: f"document {fact.document_id}",
     HoldPlaced: lambda fact: "hold",
     HoldExpired: lambda fact: "hold",
+    FundsLapsed: lambda fact: "lapse",
     EnrollmentAccepted: lambda fact: "college's answer",
     EnrollmentWaitlisted: lambda fact: "college's answer",
     EnrollmentRefused: lambda fact: "college's answer",
@@ -126,6 +128,11 @@ class KnownFacts:
     @property
     def hold_placed(self) -> HoldPlaced | None:
         return self._word("hold", HoldPlaced)
+
+    @property
+    def lapsed(self) -> FundsLapsed | None:
+        """The fiscal year closed over the case's money."""
+        return self._word("lapse", FundsLapsed)
 
     @property
     def answer(self) -> EnrollmentAccepted | EnrollmentWaitlisted | EnrollmentRefused | None:

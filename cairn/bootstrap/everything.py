@@ -36,7 +36,7 @@ def reaching(engine: str, address: str) -> Iterator[None]:
 
 async def bootstrap(settings: "ProcessSettings") -> dict[str, Any]:
     """Roles and schemas, migrations, topics, namespace and search attributes; what was done. May be run again."""
-    from cairn.bootstrap import temporal
+    from cairn.bootstrap import schedules, temporal
 
     dsn = settings.dsn("cairn_owner")
     with reaching("PostgreSQL", settings.database_url):
@@ -49,12 +49,14 @@ async def bootstrap(settings: "ProcessSettings") -> dict[str, Any]:
         made = await topics.ensure_topics(settings.kafka_bootstrap, declared)
     with reaching("Temporal", settings.temporal_address):
         namespace = await temporal.ensure_namespace(settings.temporal_address, settings.temporal_namespace)
+        scheduled = await schedules.ensure_schedules(settings)
     return {
         "database_created": created,
         "passwords_set": changed,
         "migrations_applied": applied,
         "topics_created": made,
         **namespace,
+        "schedules_set": scheduled,
     }
 
 

@@ -42,6 +42,23 @@ async def refuse_document(
     return await answer_once(act, once=once, db=db, now=now)
 
 
+async def propose_at_desk(asked: NewDocument, *, maker: str, db: Database, now: datetime) -> DocumentShown:
+    """The same from the command line, where the caller sees what became of it."""
+    async with db.transaction() as tx:
+        given = asked.model_dump(exclude={"kind"})
+        return document_shown(await authority.propose(tx, **given, kind=asked.kind, maker=maker, now=now))
+
+
+async def approve_at_desk(document_id: str, *, checker: str, db: Database, now: datetime) -> DocumentShown:
+    async with db.transaction() as tx:
+        return document_shown(await authority.approve(tx, document_id, checker=checker, now=now))
+
+
+async def refuse_at_desk(document_id: str, reason: str, *, checker: str, db: Database, now: datetime) -> DocumentShown:
+    async with db.transaction() as tx:
+        return document_shown(await authority.refuse(tx, document_id, checker=checker, reason=reason, now=now))
+
+
 async def list_documents(
     program_id: str, *, state: DocumentState | None, before: str | None, db: Database
 ) -> DocumentsShown:
