@@ -18,13 +18,14 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from examples.bank_statements import Account, Movement, bai2, camt053
+from examples.bank_statements import Account, Day, Movement, bai2, camt053
 
 POLL_SECONDS = 0.2
 BANK, PAYING, RETURNING = "042000314", "0975312468", "0975318642"
 VOUCHERS, ACH = ".pvf", ".ach"
 INVOICE, AMOUNT, PAYMENT = slice(22, 86), slice(94, 104), slice(164, 194)
 CREDITS = {"22", "32"}
+WITHHELD_LOOKS = 3
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,23 @@ class Bank:
     _seen: set[str] = field(default_factory=set)
     _invoices: set[str] = field(default_factory=set)
     _later: list[tuple[Account, Movement]] = field(default_factory=list)
-    _last_lines: list[Movement] = field(default_factory=list)
+    _before: Day | None = None
     _statements: int = 0
     _withheld: tuple[str, bytes] | None = None
+    _patience: int = 0
+    wrong_totals: int = 0
 
     def __post_init__(self) -> None:
         self._chance = random.Random(self.seed)
+
+    @property
+    def movements(self) -> int:
+        return self.paying.movements + self.returning.movements
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing is put off, and nothing moved since the last statements."""
+        return not (self._later or self._withheld or self.paying.new or self.returning.new)
 
     def look(self) -> None:
         """Book what is new in the folder, then what was put off, and send statements where something moved."""
@@ -79,10 +91,14 @@ class Bank:
                 self._seen.add(path.name)
                 for order in orders_in(path.name, path.read_bytes()):
                     self._pay(order)
+        if self._withheld:
+            self._patience -= 1
+            if self._patience <= 0:
+                name, content = self._withheld
+                self._withheld = None
+                self._put(name, content)
         if self.paying.new:
             self._send_paying()
-        elif self._withheld:
-            self._release()
         if self.returning.new:
             lines = self.returning.close()
             self._statements += 1
@@ -127,38 +143,38 @@ class Bank:
 
     def _send_paying(self) -> None:
         """The paying account's statement, sent as the next of `files` says."""
-        before = list(self._last_lines)
-        opening, lines = self.paying.balance_cents, self.paying.close()
+        opening_cents, lines = self.paying.balance_cents, self.paying.close()
         self._statements += 1
         name = f"paying-{self._statements:04d}"
-        content = bai2(BANK, self.paying.number, opening, lines, self._day(), self._statements)
+        day, before = Day(self._day(), opening_cents, tuple(lines)), self._before
+        content = bai2(BANK, self.paying.number, [day], self._statements)
         behavior = self.files.pop(0) if self.files and not self._withheld else ""
         self._write({"statement": name, "lines": len(lines), "behavior": behavior or "as it should be"})
         match behavior:
             case "wrong_total":
+                self.wrong_totals += 1
                 self._put(f"{name}.bai2", content.replace(b"\n49,", b"\n49,7", 1))
                 self._put(f"{name}-corrected.bai2", content)
             case "again":
                 self._put(f"{name}.bai2", content)
                 self._put(f"{name}-again.bai2", content)
             case "overlap":
-                opened = opening - sum(one.signed_cents for one in before)
-                whole = bai2(BANK, self.paying.number, opened, [*before, *lines], self._day(), self._statements)
-                self._put(f"{name}.bai2", whole)
+                self._put(f"{name}.bai2", self._with_before(before, day))
             case "gap":
-                # This one stays behind until the next is out.
-                self._withheld = (f"{name}.bai2", content)
+                # It stays behind until the next one has been out for a while.
+                self._withheld, self._patience = (f"{name}.bai2", content), WITHHELD_LOOKS
             case _:
                 self._put(f"{name}.bai2", content)
-                if self._withheld:
-                    self._release()
-        self._last_lines = list(lines)
+        self._before = day
 
-    def _release(self) -> None:
-        assert self._withheld is not None
-        name, content = self._withheld
-        self._withheld = None
-        self._put(name, content)
+    def _with_before(self, before: Day | None, day: Day) -> bytes:
+        """A statement that repeats the one before: as a group of its own, or in front of the same day's lines."""
+        days = [day]
+        if before is not None and before.on != day.on:
+            days = [before, day]
+        elif before is not None:
+            days = [Day(day.on, before.opening_cents, (*before.lines, *day.lines))]
+        return bai2(BANK, self.paying.number, days, self._statements)
 
     def _day(self) -> date:
         return self.day or datetime.now(UTC).date()

@@ -32,9 +32,14 @@ class Account:
     number: str
     balance_cents: int
     new: list[Movement] = field(default_factory=list)
+    movements: int = 0
+    booked_cents: int = 0
+    """What all movements have done to it."""
 
     def book(self, movement: Movement) -> None:
         self.new.append(movement)
+        self.movements += 1
+        self.booked_cents += movement.signed_cents
 
     def close(self) -> list[Movement]:
         """What moved since the last statement; from here on it belongs to this one."""
@@ -43,20 +48,39 @@ class Account:
         return lines
 
 
-def bai2(bank: str, number: str, opening_cents: int, lines: Sequence[Movement], day: date, file_id: int) -> bytes:
-    """One account of one day."""
-    closing_cents = opening_cents + sum(one.signed_cents for one in lines)
-    account = [f"03,{number},USD,010,{opening_cents},,/", f"88,015,{closing_cents},,/"]
-    for one in lines:
+@dataclass(frozen=True)
+class Day:
+    """What stands in a BAI2 group: one account's day."""
+
+    on: date
+    opening_cents: int
+    lines: tuple[Movement, ...]
+
+
+def bai2(bank: str, number: str, days: Sequence[Day], file_id: int) -> bytes:
+    """A file with a group for each day."""
+    groups: list[str] = []
+    totals = 0
+    for day in days:
+        group, total = _group(bank, number, day)
+        groups += group
+        totals += total
+    made_on = days[-1].on
+    records = [f"01,{bank},CAIRN,{made_on:%y%m%d},0600,{file_id},80,,2/", *groups]
+    records.append(f"99,{totals},{len(days)},{len(records) + 1}/")
+    return "".join(f"{record}\n" for record in records).encode("ascii")
+
+
+def _group(bank: str, number: str, day: Day) -> tuple[list[str], int]:
+    closing_cents = day.opening_cents + sum(one.signed_cents for one in day.lines)
+    account = [f"03,{number},USD,010,{day.opening_cents},,/", f"88,015,{closing_cents},,/"]
+    for one in day.lines:
         account.append(f"16,{one.type_code},{one.amount_cents},Z,{one.bank_reference},{one.reference},/")
         account.append(f"88,{one.text}/")
-    total = opening_cents + closing_cents + sum(one.amount_cents for one in lines)
+    total = day.opening_cents + closing_cents + sum(one.amount_cents for one in day.lines)
     account.append(f"49,{total},{len(account) + 1}/")
-    group = [f"02,CAIRN,{bank},1,{day:%y%m%d},,USD,2/", *account]
-    group.append(f"98,{total},1,{len(group) + 1}/")
-    records = [f"01,{bank},CAIRN,{day:%y%m%d},0600,{file_id},80,,2/", *group]
-    records.append(f"99,{total},1,{len(records) + 1}/")
-    return "".join(f"{record}\n" for record in records).encode("ascii")
+    group = [f"02,CAIRN,{bank},1,{day.on:%y%m%d},,USD,2/", *account]
+    return [*group, f"98,{total},1,{len(group) + 1}/"], total
 
 
 def camt053(bank: str, account: Account, lines: Sequence[Movement], day: date, file_id: int) -> bytes:

@@ -102,7 +102,7 @@ class TransitItem:
     references: tuple[str, ...] = ()
     """What else the bank may call it: payment number, voucher number."""
     debit_due: bool = False
-    """It stands there on the finance system's word; no debit of the bank's has been seen."""
+    """It is not in transit any more, by the finance system's word or by its return; no debit has been seen yet."""
     credit_due: bool = False
     """It came back on the finance system's word; no credit of the bank's has been seen."""
 

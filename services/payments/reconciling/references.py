@@ -111,9 +111,12 @@ class _Judging:
             self.judged.ending, self.judged.reason = Ending.OPEN, reason
 
     def _paid(self, reason: str) -> None:
-        if self.item.state is ItemState.RETURNED:
+        if self.item.state is ItemState.RETURNED and self.item.credit_due:
             # The finance system has told of the return; the bank's credit is still to come.
             self.judged.ending, self.judged.reason = Ending.OPEN, "return_awaited"
+        elif self.item.state is ItemState.RETURNED:
+            # Its return was on a statement that came before this one.
+            self._become(ItemState.RETURNED, "return_confirmed")
         else:
             self._become(ItemState.SETTLED, reason)
 

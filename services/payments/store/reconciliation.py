@@ -176,7 +176,6 @@ async def add_evidence(
 
 def _item(row: Any) -> TransitItem:
     state = STATES[DisbursementState(row["state"])]
-    seen = row["debited"], row["credited"]
     return TransitItem(
         disbursement_id=row["disbursement_id"],
         amount_cents=row["amount_cents"],
@@ -184,6 +183,6 @@ def _item(row: Any) -> TransitItem:
         state=state,
         evidence=tuple(row["line_ids"]),
         references=tuple(filter(None, (row["payment_number"], row["voucher_number"]))),
-        debit_due=not any(seen) and state is not ItemState.IN_TRANSIT,
+        debit_due=not row["debited"] and state is not ItemState.IN_TRANSIT,
         credit_due=state is ItemState.RETURNED and not row["credited"],
     )

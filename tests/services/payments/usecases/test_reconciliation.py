@@ -95,6 +95,18 @@ async def test_a_return_that_the_finance_system_told_of_is_confirmed_by_debit_an
     assert await books.desk.stages() == {"available": 900_000, "payable": CENTS}
 
 
+async def test_a_return_may_come_before_its_debit(books: Books):
+    (one,) = await books.send("a")
+    books.bank.credit(CENTS, one, text="R02")
+    await books.take()
+    await books.turn()
+    books.bank.debit(CENTS, one)
+    await books.take()
+    await books.turn()
+    assert await books.lines() == {"matched returns": 1, "matched confirms": 1}
+    assert await books.desk.stages() == {"available": 900_000, "payable": CENTS}
+
+
 async def test_less_more_and_again_stay_open_until_they_agree(books: Books):
     one, two = await books.send("a", "b")
     books.bank.debit(CENTS - 400, one)
