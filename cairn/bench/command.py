@@ -62,6 +62,18 @@ def ach(count: CountOption = 100_000, write: WriteFlag = True, as_json: JsonFlag
     _run(measure(count), write=write, as_json=as_json)
 
 
+@bench.command()
+def vouchers(
+    count: Annotated[int, typer.Option(min=1000, max=200_000, help="How many cases ask for a code.")] = 20_000,
+    write: WriteFlag = True,
+    as_json: JsonFlag = False,
+) -> None:
+    """Exam vouchers allocated a second by 64 clients, beside the same with plain row locks."""
+    from cairn.bench.vouchers import measure
+
+    _run(measure(count), write=write, as_json=as_json)
+
+
 @bench.command(name="all")
 def everything(write: WriteFlag = True, as_json: JsonFlag = False) -> None:
     """Every benchmark, one after the other."""

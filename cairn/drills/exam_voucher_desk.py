@@ -1,6 +1,7 @@
 """The desk of the drill `exam-vouchers`: payments as the journey, the college, the partner and the vendor meet it."""
 
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from services.payments.exam_codes import ExamCodes
 from services.payments.exam_vouchers.formats import Columns, VendorFormat, Word
 from services.payments.store.program import take_application
 from services.payments.store.vouchers import Lot
+from services.payments.usecases.coalescer import Coalescer
 from services.payments.usecases.funding import release_funds
 from services.payments.usecases.redemptions import reconcile_report
 from services.payments.usecases.vouchers import (
@@ -72,23 +74,21 @@ class Desk:
             self.sold[ExamVoucherId.derive(lot.vendor, lot.order_number, number)] = code
         return codes
 
-    async def issue(self, case: str, attempt: int = 1, **asked: Any) -> ExamVoucherResult:
-        ask = IssueExamVoucher(
-            application_id=ApplicationId.derive(case),
-            person_id=PersonId.derive(case),
-            exam_id=asked.get("exam_id", EXAM),
-            attempt_number=attempt,
-            usable_seconds=0,
-            attempts_max=3,
-            retake_wait_seconds=int(RETAKE_WAIT.total_seconds()),
-        )
-        return await issue_exam_voucher(ask, db=self.db, now=asked.get("now", datetime.now(UTC)))
+    async def issue(self, case: str, attempt: int = 1, *, now: datetime | None = None) -> ExamVoucherResult:
+        """In a transaction of its own."""
+        return await issue_exam_voucher(_ask(case, attempt), db=self.db, now=now or datetime.now(UTC))
 
-    async def given(self, case: str, attempt: int = 1, **asked: Any) -> ExamVoucherId:
+    def through(
+        self, process: Coalescer[IssueExamVoucher, ExamVoucherResult]
+    ) -> Callable[[str], Awaitable[ExamVoucherResult]]:
+        """Ask as the journey's step does, in a transaction shared with whoever asks at the same time."""
+        return lambda case: process.ask(_ask(case, 1))
+
+    async def given(self, case: str, attempt: int = 1, *, now: datetime | None = None) -> ExamVoucherId:
         """The exam voucher of a case that must get one, and whose partner payments knows."""
         async with self.db.transaction() as tx:
             await take_application(tx, _application(case))
-        found = (await self.issue(case, attempt, **asked)).exam_voucher_id
+        found = (await self.issue(case, attempt, now=now)).exam_voucher_id
         if found is None:
             raise LookupError(f"there was no exam voucher for {case}")
         return found
@@ -141,6 +141,18 @@ class Desk:
     async def state(self, voucher: str) -> str:
         async with self.db.connection() as connection:
             return await connection.fetchval("SELECT state FROM exam_voucher WHERE exam_voucher_id = $1", voucher)
+
+
+def _ask(case: str, attempt: int) -> IssueExamVoucher:
+    return IssueExamVoucher(
+        application_id=ApplicationId.derive(case),
+        person_id=PersonId.derive(case),
+        exam_id=EXAM,
+        attempt_number=attempt,
+        usable_seconds=0,
+        attempts_max=3,
+        retake_wait_seconds=int(RETAKE_WAIT.total_seconds()),
+    )
 
 
 def _application(case: str) -> ApplicationSubmitted:

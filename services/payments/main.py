@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from typing import Any, NoReturn
 
@@ -21,16 +21,21 @@ from kit.process import run as run_process
 from kit.relay import Relay
 from kit.telemetry import logger
 from kit.temporal import connect, service_worker
-from services.payments import subscribers
-from services.payments.activities import PaymentsSteps
+from services.payments import exam_gauges, subscribers
+from services.payments.activities import FiscalYearSteps, PaymentsSteps
 from services.payments.api import PaymentsDoors, router
 from services.payments.exam_codes import ExamCodes, read_lot
+from services.payments.exam_office import stock_rule
+from services.payments.exam_vouchers.errors import ExpiryMissing
+from services.payments.exam_vouchers.expiry import end_of_day
 from services.payments.gateways import ExchangeFolder, ExchangeUnavailable
-from services.payments.rail_settings import rails_of
+from services.payments.rail_settings import numbers_of, rails_of
 from services.payments.settings import PaymentsSettings
 from services.payments.store.vouchers import Lot
+from services.payments.usecases.ach_answers import read_ach_answers
 from services.payments.usecases.batches import transmit_batches
 from services.payments.usecases.confirmations import read_inbound
+from services.payments.usecases.exam_stock import expire_vouchers, watch_stock
 from services.payments.usecases.funding import expire_holds
 from services.payments.usecases.proof import money_of_program, prove
 from services.payments.usecases.reconciliation import reconcile_open
@@ -61,25 +66,41 @@ async def start(life: Lifetime, settings: PaymentsSettings) -> None:
     life.task("consumer", consumer.run())
     life.ready_when("consumer", consumer.check)
 
-    exchange = ExchangeFolder(settings.exchange_dir)
+    exchange, numbers = ExchangeFolder(settings.exchange_dir), numbers_of(settings)
 
     async def keep_clocks() -> None:
         await expire_holds(db=db, now=clock.now())
         await serve_all_waiting(db=db, now=clock.now())
 
+    # True at first: the process before may have died between a statement and its matching.
+    unmatched = True
+
+    async def keep_exam_vouchers() -> None:
+        await expire_vouchers(db=db, now=clock.now())
+        exam_gauges.show(await watch_stock(stock_rule(settings), db=db, now=clock.now()))
+
     async def exchange_files() -> None:
+        nonlocal unmatched
         await transmit_batches(exchange=exchange, db=db, now=clock.now())
         heard = await read_inbound(exchange=exchange, db=db, now=clock.now())
+        heard += await read_ach_answers(exchange=exchange, numbers=numbers, db=db, now=clock.now())
         heard += await read_statements(exchange=exchange, ours=settings.our_accounts, db=db, now=clock.now())
-        if heard:
+        unmatched = unmatched or heard > 0
+        if unmatched:
             await reconcile_open(db=db, now=clock.now())
+            unmatched = False
 
     life.task("clocks", _again_and_again("clocks", keep_clocks, settings.holds_sweep_seconds))
+    life.task(
+        "exam vouchers", _again_and_again("exam vouchers", keep_exam_vouchers, settings.exam_vouchers_sweep_seconds)
+    )
     life.task("exchange", _again_and_again("exchange", exchange_files, settings.exchange_scan_seconds))
 
     client = await connect(settings)
     steps = PaymentsSteps(db, clock, business_unit=settings.business_unit)
-    worker = service_worker(client, queue=Queue.PAYMENTS, steps=STEPS, activities=steps.all())
+    year = FiscalYearSteps(db, clock)
+    life.on_stop(steps.close)
+    worker = service_worker(client, queue=Queue.PAYMENTS, steps=STEPS, activities=[*steps.all(), *year.all()])
     life.task("steps", worker.run())
 
 
@@ -93,6 +114,9 @@ async def open_doors(life: Lifetime, settings: PaymentsSettings) -> APIRouter:
             codes=ExamCodes(settings.secret(EXAM_CODES_KEY)),
             rails=rails_of(settings),
             clock=SystemClock(),
+            numbers=numbers_of(settings),
+            cooling_off_days=settings.payee_cooling_off_days,
+            stock_rule=stock_rule(settings),
         )
     )
 
@@ -122,18 +146,24 @@ async def import_exam_voucher_lot(
     *,
     exam_id: str,
     codes: Sequence[str] | bytes,
-    expires_at: datetime,
+    expires_at: datetime | None = None,
+    expires_on: date | None = None,
     order_reference: str,
     unit_cost_cents: int,
     vendor: str = "unnamed-vendor",
     region: str = "US",
     not_before: datetime | None = None,
     expiry_zone: str = "UTC",
-    retires_at: datetime | None = None,
+    retires_on: date | None = None,
     imported_by: str = "command line",
 ) -> int:
-    """Take a vendor's order into stock, all codes or none; returns how many. `codes`: a list, or a CSV with `code`."""
+    """Take a vendor's order into stock, all codes or none; returns how many. `codes`: a list, or a CSV with `code`.
+
+    It expires at a moment, or at the end of a day in the vendor's zone; `ExpiryMissing` unless one of the two is given.
+    """
     now = SystemClock().now()
+    if (expires_at is None) == (expires_on is None):
+        raise ExpiryMissing
     lot = Lot(
         lot_id=f"{vendor}/{order_reference}",
         exam_id=exam_id,
@@ -142,10 +172,12 @@ async def import_exam_voucher_lot(
         region=region,
         unit_cost_cents=unit_cost_cents,
         not_before=not_before or now,
-        expires_at=expires_at,
+        expires_at=expires_at or end_of_day(expires_on or now.date(), expiry_zone),
         expiry_zone=expiry_zone,
-        retires_at=retires_at,
+        retires_at=end_of_day(retires_on, expiry_zone) if retires_on else None,
         imported_by=imported_by,
+        expires_on=expires_on,
+        retires_on=retires_on,
     )
     keys = ExamCodes(settings.secret(EXAM_CODES_KEY))
     async with _opened(settings) as db:

@@ -6,10 +6,11 @@ from datetime import date, datetime
 
 from contracts.events.applications import ExamResult
 from contracts.ids import ExamVoucherId
+from contracts.steps.payments import IssueExamVoucher
 from kit.db import Connection
 from services.payments.domain import ExamVoucherState
 from services.payments.exam_vouchers.expiry import usable_until
-from services.payments.exam_vouchers.retakes import AttemptResult, RetakePolicy
+from services.payments.exam_vouchers.retakes import AttemptResult
 from services.payments.exam_vouchers.states import MOVES, Act, Use
 
 ADD_LOT = """
@@ -25,39 +26,62 @@ INSERT INTO exam_voucher (
 )
 SELECT id, $2, $3, $4, $5, sealed, mac, $6 FROM unnest($1::text[], $7::bytea[], $8::bytea[]) AS c(id, sealed, mac)
 """
+# In one order for everybody: two batches with the same two cases must not wait for each other crosswise.
+LOCK_CASES = """
+SELECT pg_advisory_xact_lock(key) FROM (
+    SELECT DISTINCT hashtextextended(id, 7001) AS key FROM unnest($1::text[]) AS t(id) ORDER BY key
+) AS keys
+"""
 KNOWN_MACS = "SELECT code_mac FROM exam_voucher WHERE code_mac = ANY ($1::bytea[])"
 
 
 def _allocating(lock: str) -> str:
-    """One statement, so that a code picked is a code taken; the one that expires first is spent first."""
+    """One statement, so that a code picked is a code taken; the ones that expire first are spent first."""
     return f"""
 WITH pick AS (
-    SELECT exam_voucher_id FROM exam_voucher
-    WHERE exam_id = $2 AND state = 'available' AND not_before <= now()
-        AND usable_until >= now() + make_interval(secs => $4::integer)
-    ORDER BY usable_until, exam_voucher_id LIMIT 1
+    SELECT exam_voucher_id, usable_until FROM exam_voucher
+    WHERE exam_id = $1 AND state = 'available' AND not_before <= now()
+        AND usable_until >= now() + make_interval(secs => $2::integer)
+    ORDER BY usable_until, exam_voucher_id LIMIT $3
     {lock}
+), numbered AS (
+    SELECT *, row_number() OVER (ORDER BY usable_until, exam_voucher_id) AS place FROM pick
+), given AS (
+    SELECT n.exam_voucher_id, n.usable_until, a.*
+    FROM unnest($4::text[], $5::integer[], $6::text[], $7::integer[], $8::bigint[])
+        WITH ORDINALITY AS a(application_id, attempt_number, pack_version, attempts_max, wait_seconds, place)
+    JOIN numbered AS n USING (place)
 ), taken AS (
-    UPDATE exam_voucher AS v SET state = 'allocated', changed_at = $5
-    FROM pick WHERE v.exam_voucher_id = pick.exam_voucher_id
-    RETURNING v.exam_voucher_id, v.usable_until
+    UPDATE exam_voucher AS v SET state = 'allocated', changed_at = $9
+    FROM given WHERE v.exam_voucher_id = given.exam_voucher_id
+    RETURNING v.exam_voucher_id
 ), kept AS (
     INSERT INTO exam_voucher_allocation (
         application_id, exam_id, attempt_number, exam_voucher_id, allocated_at, retake_of, pack_version, attempts_max,
         retake_wait_seconds
     )
-    SELECT $1, $2, $3, exam_voucher_id, $5, $6, $7, $8, $9 FROM taken
+    SELECT application_id, $1, attempt_number, exam_voucher_id, $9, nullif(attempt_number - 1, 0), pack_version,
+        attempts_max, wait_seconds
+    FROM given JOIN taken USING (exam_voucher_id)
 )
-SELECT exam_voucher_id, usable_until FROM taken
+SELECT application_id, exam_voucher_id, usable_until FROM given
 """
 
 
 ALLOCATE = _allocating("FOR UPDATE SKIP LOCKED")
 # Where every code that is left is locked, whoever holds it may yet let it go: only waiting tells that there is none.
 ALLOCATE_AFTER_WAITING = _allocating("FOR UPDATE")
-ATTEMPT = """
-SELECT a.exam_voucher_id, v.usable_until, e.exam_voucher_id IS NOT NULL AS earlier_allocated, r.result, r.resulted_at
-FROM (SELECT $1::text AS application_id, $2::text AS exam_id, $3::integer AS attempt_number) AS asked
+LEFT_OF_EXAM = """
+SELECT EXISTS (
+    SELECT FROM exam_voucher
+    WHERE exam_id = $1 AND state = 'available' AND not_before <= now()
+        AND usable_until >= now() + make_interval(secs => $2::integer)
+)
+"""
+ATTEMPTS = """
+SELECT asked.application_id, a.exam_voucher_id, v.usable_until, e.exam_voucher_id IS NOT NULL AS earlier_allocated,
+    r.result, r.resulted_at
+FROM unnest($1::text[], $2::text[], $3::integer[]) AS asked(application_id, exam_id, attempt_number)
 LEFT JOIN exam_voucher_allocation AS a USING (application_id, exam_id, attempt_number)
 LEFT JOIN exam_voucher AS v ON v.exam_voucher_id = a.exam_voucher_id
 LEFT JOIN exam_voucher_allocation AS e ON e.application_id = asked.application_id AND e.exam_id = asked.exam_id
@@ -215,42 +239,56 @@ async def add_codes(
     )
 
 
-async def attempt(tx: Connection, application_id: str, exam_id: str, attempt_number: int) -> Attempt:
-    """What is on record of this attempt and of the one before."""
-    row = await tx.fetchrow(ATTEMPT, application_id, exam_id, attempt_number)
-    assert row is not None
-    given = row["exam_voucher_id"]
-    return Attempt(
-        allocation=Allocation(ExamVoucherId(given), row["usable_until"]) if given else None,
-        earlier_allocated=row["earlier_allocated"],
-        earlier=AttemptResult(ExamResult(row["result"]), row["resulted_at"]) if row["result"] else None,
+async def attempts(tx: Connection, asks: Sequence[IssueExamVoucher]) -> dict[str, Attempt]:
+    """What is on record of each attempt and of the one before it, by application; the cases stay locked."""
+    await tx.execute(LOCK_CASES, [ask.application_id for ask in asks])
+    rows = await tx.fetch(
+        ATTEMPTS,
+        [ask.application_id for ask in asks],
+        [ask.exam_id for ask in asks],
+        [ask.attempt_number for ask in asks],
     )
+    return {
+        row["application_id"]: Attempt(
+            allocation=Allocation(ExamVoucherId(row["exam_voucher_id"]), row["usable_until"])
+            if row["exam_voucher_id"]
+            else None,
+            earlier_allocated=row["earlier_allocated"],
+            earlier=AttemptResult(ExamResult(row["result"]), row["resulted_at"]) if row["result"] else None,
+        )
+        for row in rows
+    }
 
 
 async def allocate(
-    tx: Connection,
-    application_id: str,
-    exam_id: str,
-    attempt_number: int,
-    *,
-    usable_seconds: int,
-    policy: RetakePolicy | None,
-    now: datetime,
-) -> Allocation | None:
-    """The code that expires first among those usable long enough; None where there is none left."""
-    given = (
-        application_id,
+    tx: Connection, exam_id: str, usable_seconds: int, asks: Sequence[IssueExamVoucher], *, now: datetime
+) -> dict[str, Allocation]:
+    """A code for each attempt, by application, as long as there are any that stay usable long enough."""
+    given = await _allocate(tx, ALLOCATE, exam_id, usable_seconds, asks, now=now)
+    rest = [ask for ask in asks if ask.application_id not in given]
+    if rest and await tx.fetchval(LEFT_OF_EXAM, exam_id, usable_seconds):
+        given |= await _allocate(tx, ALLOCATE_AFTER_WAITING, exam_id, usable_seconds, rest, now=now)
+    return given
+
+
+async def _allocate(
+    tx: Connection, sql: str, exam_id: str, usable_seconds: int, asks: Sequence[IssueExamVoucher], *, now: datetime
+) -> dict[str, Allocation]:
+    rows = await tx.fetch(
+        sql,
         exam_id,
-        attempt_number,
         usable_seconds,
+        len(asks),
+        [ask.application_id for ask in asks],
+        [ask.attempt_number for ask in asks],
+        [ask.pack_version for ask in asks],
+        [ask.attempts_max for ask in asks],
+        [ask.retake_wait_seconds for ask in asks],
         now,
-        attempt_number - 1 or None,
-        policy.pack_version if policy else None,
-        policy.attempts_max if policy else None,
-        int(policy.wait.total_seconds()) if policy else None,
     )
-    row = await tx.fetchrow(ALLOCATE, *given) or await tx.fetchrow(ALLOCATE_AFTER_WAITING, *given)
-    return Allocation(ExamVoucherId(row["exam_voucher_id"]), row["usable_until"]) if row else None
+    return {
+        row["application_id"]: Allocation(ExamVoucherId(row["exam_voucher_id"]), row["usable_until"]) for row in rows
+    }
 
 
 async def keep_result(

@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from contracts.errors import NotFound
+from contracts.errors import CairnError, NotFound
 from contracts.events.applications import ExamRegistered, ExamResult, ExamResulted
 from contracts.events.payments import ExamVoucherIssued, ExamVoucherReclaimed
 from contracts.ids import ExamVoucherId
 from contracts.steps.payments import ExamVoucherResult, ExamVoucherStatus, IssueExamVoucher
 from kit import outbox
+from kit.clock import Clock
 from kit.db import Connection, Database
+from kit.telemetry import TraceContext, current_trace
 from services.payments.domain import (
     AlreadyRevealed,
     CodeKnown,
@@ -23,10 +25,10 @@ from services.payments.exam_codes import ExamCodes, check_codes
 from services.payments.exam_vouchers.errors import RetakeNotYet
 from services.payments.exam_vouchers.retakes import PASSES, AttemptResult, RetakePolicy, refusal_of
 from services.payments.exam_vouchers.states import MOVES, Act, Use
-from services.payments.store import funding as funding_store
 from services.payments.store import program as program_store
 from services.payments.store import vouchers as voucher_store
-from services.payments.store.vouchers import Allocation, Lot
+from services.payments.store.vouchers import Allocation, Attempt, Lot
+from services.payments.usecases.coalescer import Coalescer, Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,40 +65,63 @@ async def issue_exam_voucher(ask: IssueExamVoucher, *, db: Database, now: dateti
 
     Raises `RetakeNotYet` where proof of failure has not arrived or the wait before a retake is not over.
     """
-    policy = _policy(ask)
     async with db.transaction() as tx:
-        await funding_store.lock_case(tx, ask.application_id)
-        known = await voucher_store.attempt(tx, ask.application_id, ask.exam_id, ask.attempt_number)
-        if known.allocation is not None:
-            return _issued(known.allocation)
-        refusal = refusal_of(
-            ask.attempt_number, policy, earlier_allocated=known.earlier_allocated, earlier=known.earlier, now=now
-        )
-        if refusal in PASSES:
-            raise RetakeNotYet(why=refusal)
-        if refusal is not None:
-            return ExamVoucherResult(status=ExamVoucherStatus.REFUSED, reason=refusal.value)
-        found = await voucher_store.allocate(
-            tx,
-            ask.application_id,
-            ask.exam_id,
-            ask.attempt_number,
-            usable_seconds=ask.usable_seconds,
-            policy=policy,
-            now=now,
-        )
-        if found is None:
-            return ExamVoucherResult(status=ExamVoucherStatus.NONE_AVAILABLE)
-        issued = ExamVoucherIssued(
-            application_id=ask.application_id,
-            exam_voucher_id=found.exam_voucher_id,
-            exam_id=ask.exam_id,
-            attempt_number=ask.attempt_number,
-            expires_at=found.usable_until,
-            issued_at=now,
-        )
-        await outbox.append(tx, issued, now=now)
-        return _issued(found)
+        [answer] = await issue_for_cases(tx, [ask], traces=[current_trace()], now=now)
+    if isinstance(answer, CairnError):
+        raise answer
+    return answer
+
+
+def issuing(db: Database, clock: Clock) -> Coalescer[IssueExamVoucher, ExamVoucherResult]:
+    """`issue_exam_voucher` for many callers at once: who asks for the same exam shares a transaction."""
+
+    async def together(
+        tx: Connection, batch: Sequence[Waiting[IssueExamVoucher, ExamVoucherResult]]
+    ) -> Sequence[ExamVoucherResult | CairnError]:
+        traces = [one.trace for one in batch]
+        return await issue_for_cases(tx, [one.ask for one in batch], traces=traces, now=clock.now())
+
+    return Coalescer(db, together, shard_key=lambda ask: ask.exam_id, alone_key=lambda ask: ask.application_id)
+
+
+async def issue_for_cases(
+    tx: Connection, asks: Sequence[IssueExamVoucher], *, traces: Sequence[TraceContext], now: datetime
+) -> list[ExamVoucherResult | CairnError]:
+    """An answer for each ask; no two are of one case. What is given first is what expires first, in order of asking."""
+    known = await voucher_store.attempts(tx, asks)
+    answers: dict[str, ExamVoucherResult | CairnError] = {}
+    wanted: dict[tuple[str, int], list[IssueExamVoucher]] = {}
+    for ask in asks:
+        answer = _known_answer(ask, known[ask.application_id], now=now)
+        if answer is None:
+            wanted.setdefault((ask.exam_id, ask.usable_seconds), []).append(ask)
+        else:
+            answers[ask.application_id] = answer
+    given: dict[str, Allocation] = {}
+    for (exam_id, usable_seconds), some in sorted(wanted.items()):
+        given |= await voucher_store.allocate(tx, exam_id, usable_seconds, some, now=now)
+    told = [(ask, trace) for ask, trace in zip(asks, traces, strict=True) if ask.application_id in given]
+    facts = [_issued_fact(ask, given[ask.application_id], now=now) for ask, _ in told]
+    await outbox.append_all(tx, facts, now=now, traces=[trace for _, trace in told])
+    none_left = ExamVoucherResult(status=ExamVoucherStatus.NONE_AVAILABLE)
+    answers |= {case: _issued(found) for case, found in given.items()}
+    return [answers.get(ask.application_id, none_left) for ask in asks]
+
+
+def _known_answer(ask: IssueExamVoucher, known: Attempt, *, now: datetime) -> ExamVoucherResult | RetakeNotYet | None:
+    """The answer that needs no code: it was given before, or none may be given."""
+    if known.allocation is not None:
+        return _issued(known.allocation)
+    refusal = refusal_of(
+        ask.attempt_number,
+        _policy(ask),
+        earlier_allocated=known.earlier_allocated,
+        earlier=known.earlier,
+        now=now,
+    )
+    if refusal in PASSES:
+        return RetakeNotYet(why=refusal)
+    return ExamVoucherResult(status=ExamVoucherStatus.REFUSED, reason=refusal.value) if refusal else None
 
 
 def _policy(ask: IssueExamVoucher) -> RetakePolicy | None:
@@ -108,6 +133,17 @@ def _policy(ask: IssueExamVoucher) -> RetakePolicy | None:
 def _issued(found: Allocation) -> ExamVoucherResult:
     return ExamVoucherResult(
         status=ExamVoucherStatus.ISSUED, exam_voucher_id=found.exam_voucher_id, expires_at=found.usable_until
+    )
+
+
+def _issued_fact(ask: IssueExamVoucher, found: Allocation, *, now: datetime) -> ExamVoucherIssued:
+    return ExamVoucherIssued(
+        application_id=ask.application_id,
+        exam_voucher_id=found.exam_voucher_id,
+        exam_id=ask.exam_id,
+        attempt_number=ask.attempt_number,
+        expires_at=found.usable_until,
+        issued_at=now,
     )
 
 
