@@ -175,6 +175,12 @@ class MakerIsChecker(Forbidden):
     code = "maker_is_checker"
 
 
+def two_people(checker: str, *makers: str | None) -> None:
+    """`MakerIsChecker` where who checks had a hand in making."""
+    if checker in makers:
+        raise MakerIsChecker
+
+
 class NothingToPay(Conflict):
     """No ordered payment waits for a batch."""
 

@@ -27,6 +27,7 @@ WHERE batch_id = $1
 """
 WITHDRAW_BATCH = "UPDATE payment_batch SET state = 'withdrawn', withdrawn_by = $2 WHERE batch_id = $1"
 TO_PUT = "SELECT batch_id FROM payment_batch WHERE state = 'approved' ORDER BY checked_at LIMIT $1"
+BUILT = "SELECT batch_id FROM payment_batch WHERE state = 'built' ORDER BY made_at, batch_id LIMIT 200"
 # Whoever names the staged file first has named it for all: another process's staged file never goes out.
 BEGIN_TRANSMISSION = """
 UPDATE payment_batch SET transmission_token = coalesce(transmission_token, $2) WHERE batch_id = $1
@@ -174,6 +175,11 @@ async def approve_batch(tx: Connection, batch_id: str, one: Approval, *, now: da
 
 async def withdraw_batch(tx: Connection, batch_id: str, *, by: str) -> None:
     await tx.execute(WITHDRAW_BATCH, batch_id, by)
+
+
+async def batches_built(tx: Connection) -> list[PaymentBatchId]:
+    """Batches that wait for their second person, the oldest first."""
+    return [PaymentBatchId(row["batch_id"]) for row in await tx.fetch(BUILT)]
 
 
 async def batches_to_put(tx: Connection, count_max: int) -> list[PaymentBatchId]:

@@ -16,9 +16,9 @@ from services.payments.domain import (
     BatchAlreadyApproved,
     BatchOutOfDate,
     BatchState,
-    MakerIsChecker,
     NothingToPay,
     TooManyFiles,
+    two_people,
 )
 from services.payments.gateways import Exchange
 from services.payments.payees import PayeeHeld, Rail, Route, Waits, route
@@ -106,8 +106,7 @@ async def approve_batch(tx: Connection, batch_id: str, *, checker: str, rails: R
     batch = await store.batch(tx, batch_id)
     if batch is None:
         raise NotFound(kind="payment batch")
-    if batch.made_by == checker:
-        raise MakerIsChecker
+    two_people(checker, batch.made_by)
     if batch.state is not BatchState.BUILT:
         raise BatchAlreadyApproved
     payments = await payment_store.of_batch(tx, batch_id)

@@ -14,11 +14,11 @@ from services.payments.domain import (
     DisbursementState,
     DisbursementStillOpen,
     Funding,
-    MakerIsChecker,
     NothingToRepair,
     PayeeRepairId,
     RepairAlreadyApproved,
     RepairAlreadyOpen,
+    two_people,
 )
 from services.payments.ledger import Kind, Transfer
 from services.payments.store import claims as claim_store
@@ -135,8 +135,7 @@ async def approve_repair(
     repair = await store.repair(tx, repair_id)
     if repair is None or repair.provider_id != provider_id:
         raise NotFound(kind="payee repair")
-    if repair.made_by == checker:
-        raise MakerIsChecker
+    two_people(checker, repair.made_by)
     if repair.checked_by is not None:
         raise RepairAlreadyApproved
     await store.approve_repair(tx, repair_id, checker=checker, now=now)

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from contracts.errors import NotFound
 from kit.db import Connection, Database
 from services.payments.account_numbers import AccountNumbers, check_account, last_four
-from services.payments.domain import MakerIsChecker
+from services.payments.domain import two_people
 from services.payments.payees import (
     Account,
     AccountState,
@@ -186,8 +186,7 @@ async def approve_change(
     Raises `MakerIsChecker`, `CallBackMissing`, `ChangeNotOpen`, `NotFound`.
     """
     change = await _open_change(tx, provider_id, change_id)
-    if checker in {change.made_by, change.evidence_by}:
-        raise MakerIsChecker
+    two_people(checker, change.made_by, change.evidence_by)
     if change.call_back is None:
         raise CallBackMissing
     payee = (await store.lock(tx, [provider_id]))[provider_id]

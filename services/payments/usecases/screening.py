@@ -9,7 +9,7 @@ from datetime import datetime
 
 from contracts.errors import NotFound
 from kit.db import Connection, Database
-from services.payments.domain import MakerIsChecker
+from services.payments.domain import two_people
 from services.payments.payees import (
     Hold,
     HoldAlreadyReleased,
@@ -60,8 +60,7 @@ async def approve_release(tx: Connection, provider_id: str, hold_id: str, *, che
     hold = await _open_hold(tx, provider_id, hold_id)
     if hold.release_made_by is None:
         raise ReleaseNotProposed
-    if hold.release_made_by == checker:
-        raise MakerIsChecker
+    two_people(checker, hold.release_made_by)
     await store.release(tx, hold_id, checker=checker, now=now)
     return replace(hold, released_by=checker)
 
