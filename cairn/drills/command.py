@@ -3,9 +3,11 @@
 import asyncio
 import json
 import secrets
+import sys
 from dataclasses import asdict
 from typing import Annotated
 
+import structlog
 import typer
 
 from cairn.drills.drill import Outcome, run_drill
@@ -31,6 +33,8 @@ def drill(
     chosen = drill_of(name)
     fault = fault_of(plant, name) if plant else None
     used = secrets.randbelow(SEED_MAX) if seed is None else seed
+    # What the services log is not the drill's answer.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     outcome = asyncio.run(run_drill(chosen, seed=used, fault=fault, scale=scale))
     if as_json:
         print(json.dumps(_described(outcome)), flush=True)

@@ -90,7 +90,7 @@ class Conversation:
             replace(before, amount_cents=before.amount_cents + 1),
             replace(before, scope=Scope(line_row("p", other), line=line_row("p", other))),
         )
-        return [self.chance.choice(changed), before]
+        return [self.chance.choice(changed), *self.chance.choice(([], [before]))]
 
     def corrections(self) -> list[Transfer]:
         """Entries that continue another one, of any year, for as much as it has, or more."""

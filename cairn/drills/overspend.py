@@ -3,7 +3,7 @@
 import asyncio
 
 from cairn.drills.books import AWARD, LINE, ROUND, books_are_proven, hold, opened
-from cairn.drills.drill import Drill, Fault, Trial
+from cairn.drills.drill import Drill, Fault, Trial, drops_constraint, edits_function, together
 from services.payments.ledger import Code
 from services.payments.store import ledger as store
 
@@ -65,4 +65,35 @@ async def _all_is_held(trial: Trial, awards: int) -> None:
 
 
 DRILLS = (Drill("overspend", "64 clients cannot commit more than was appropriated, whatever they ask at once", run),)
-FAULTS: tuple[Fault, ...] = ()
+
+_CHECK_GONE = drops_constraint("balance", "commitments_within_credits")
+
+FAULTS = (
+    Fault(
+        "check-and-guard-skipped",
+        "Neither the posting function nor the CHECK asks whether there is money.",
+        "overspend",
+        together(
+            _CHECK_GONE,
+            edits_function("post", "WHERE b.cents IS NULL OR b.cents < d.cents", "WHERE b.cents IS NULL"),
+            edits_function("post", "ELSIF row_available[at] < amounts[i] AND verdict = 'ok' THEN", "ELSIF false THEN"),
+        ),
+        check="lowest balance any sample saw",
+    ),
+    Fault(
+        "balances-read-without-lock",
+        "What is available is read without holding the row until the commit.",
+        "overspend",
+        together(_CHECK_GONE, edits_function("post", "ORDER BY lock_order, id FOR UPDATE", "ORDER BY lock_order, id")),
+        check="requests granted",
+    ),
+    Fault(
+        "guard-left-to-the-check",
+        "The posting function does not ask, so the CHECK takes the whole batch down.",
+        "overspend",
+        together(
+            edits_function("post", "WHERE b.cents IS NULL OR b.cents < d.cents", "WHERE b.cents IS NULL"),
+            edits_function("post", "ELSIF row_available[at] < amounts[i] AND verdict = 'ok' THEN", "ELSIF false THEN"),
+        ),
+    ),
+)

@@ -46,7 +46,7 @@ FROM unnest($1::text[], $2::integer[], $3::text[], $4::text[], $5::bigint[])
 WHERE f.application_id = g.application_id AND f.hold_number = g.hold_number
 """
 
-SAVE, UNDO = "SAVEPOINT placing", "ROLLBACK TO SAVEPOINT placing"
+SAVE, UNDO = "SAVEPOINT holds_before", "ROLLBACK TO SAVEPOINT holds_before"
 
 
 async def save(tx: Connection) -> None:

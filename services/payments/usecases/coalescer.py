@@ -151,7 +151,7 @@ class Coalescer(Generic[A, R]):
                 batch[0].tell(error)
                 return
             _fell_apart.inc()
-            _log.warning("postings.fell_apart", requests=len(batch), exc_info=error)
+            _log.warning("postings.fell_apart", requests=len(batch), error=type(error).__name__)
             await self._one_by_one(batch)
             return
         for one, answer in zip(batch, answers, strict=True):

@@ -26,7 +26,7 @@ from kit.clock import Clock
 from kit.db import Connection, Database
 from kit.telemetry import TraceContext, continue_trace
 from services.payments.budgets import Standing, person_target, raise_to
-from services.payments.domain import Funding, FundingState, PostingFailed, scope_of
+from services.payments.domain import Funding, FundingState, NotYetKnown, PostingFailed, scope_of
 from services.payments.ledger import Code, Kind, Scope, Transfer, line_row
 from services.payments.store import funding as funding_store
 from services.payments.store import holding as store
@@ -255,5 +255,5 @@ def _trace_of(trace: TraceContext):
 
 def _let_pass(refusal: CairnError) -> None:
     """A refusal is decided before anything of its case is written; what may come later undoes the batch."""
-    if isinstance(refusal, Unavailable | PostingFailed):
+    if isinstance(refusal, Unavailable | PostingFailed) and not isinstance(refusal, NotYetKnown):
         raise refusal
