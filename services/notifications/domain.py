@@ -8,6 +8,7 @@ from enum import StrEnum
 from contracts.envelope import CaseFact
 from contracts.errors import Conflict, Refused
 from contracts.events.applications import ApplicationSubmitted, EnrollmentRequested
+from contracts.events.eligibility import ApplicationDetermined
 from contracts.ids import ApplicationId, EnrollmentId, PersonId
 
 ENDPOINTS_PER_PROVIDER_MAX = 10
@@ -185,6 +186,10 @@ class CaseFile:
     enrollment_provider_id: str | None = None
     course_run_id: str | None = None
     award_cents: int | None = None
+    pack_version: str | None = None
+    """The version of the program pack under which the case was decided."""
+    exam_attempts_max: int | None = None
+    exam_retake_wait: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +223,13 @@ def learn(case: CaseFile, fact: CaseFact) -> CaseFile:
             enrollment_provider_id=fact.provider_id,
             course_run_id=fact.course_run_id,
             award_cents=fact.award_cents,
+        )
+    if isinstance(fact, ApplicationDetermined) and fact.pack_version is not None:
+        return replace(
+            case,
+            pack_version=fact.pack_version,
+            exam_attempts_max=fact.exam.attempts_max if fact.exam else None,
+            exam_retake_wait=fact.exam.retake_wait if fact.exam else None,
         )
     return case
 

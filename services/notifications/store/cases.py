@@ -24,7 +24,7 @@ _READ_CASE = "SELECT * FROM case_file WHERE application_id = $1"
 _SAVE_CASE = """
 UPDATE case_file SET person_id = $2, partner_id = $3, program_id = $4, provider_id = $5, credential_id = $6,
     language = $7, sealed_contact = $8, enrollment_id = $9, enrollment_provider_id = $10, course_run_id = $11,
-    award_cents = $12
+    award_cents = $12, pack_version = $13, exam_attempts_max = $14, exam_retake_wait_seconds = $15
 WHERE application_id = $1
 """
 
@@ -106,7 +106,14 @@ def _case_of(row: Any) -> CaseFile:
         enrollment_provider_id=row["enrollment_provider_id"],
         course_run_id=row["course_run_id"],
         award_cents=row["award_cents"],
+        pack_version=row["pack_version"],
+        exam_attempts_max=row["exam_attempts_max"],
+        exam_retake_wait=_duration(row["exam_retake_wait_seconds"]),
     )
+
+
+def _duration(seconds: int | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)
 
 
 async def lock_case(tx: Connection, application_id: ApplicationId) -> CaseFile:
@@ -134,21 +141,27 @@ async def save_case(tx: Connection, case: CaseFile) -> None:
         case.enrollment_provider_id,
         case.course_run_id,
         case.award_cents,
+        case.pack_version,
+        case.exam_attempts_max,
+        None if case.exam_retake_wait is None else int(case.exam_retake_wait.total_seconds()),
     )
 
 
 async def listing_of(tx: Connection, case: CaseFile) -> Listing | None:
-    """The titles for this case; ids stand in for what a known program does not list. None: program unknown."""
+    """The titles for this case; ids stand in for what a known program does not list. None: program unknown.
+
+    The exam policy is the one the case is pinned to. Cases decided before that was told have the newest one.
+    """
     row = await tx.fetchrow(_LISTING, case.program_id, case.provider_id, case.credential_id)
     if row is None:
         return None
-    wait = row["exam_retake_wait_seconds"]
+    pinned = case.pack_version is not None
     return Listing(
         program_title=row["program_title"],
         provider_name=row["provider_name"],
         credential_title=row["credential_title"],
-        exam_attempts_max=row["exam_attempts_max"],
-        exam_retake_wait=timedelta(seconds=wait) if wait is not None else None,
+        exam_attempts_max=case.exam_attempts_max if pinned else row["exam_attempts_max"],
+        exam_retake_wait=case.exam_retake_wait if pinned else _duration(row["exam_retake_wait_seconds"]),
     )
 
 

@@ -7,7 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from contracts.ids import uuid7
+from contracts.events.eligibility import ApplicationDetermined, Eligibility, Finding
+from contracts.ids import DeterminationId, uuid7
+from contracts.plan import ExamPolicy
 from contracts.webhooks import BODY_BYTES_MAX, MESSAGES
 from kit.db import Database
 from kit.telemetry import continue_trace
@@ -120,6 +122,43 @@ async def test_after_the_last_attempt_no_retake_is_promised(db: Database) -> Non
     await take_in(db, case.submitted())
     await take_in(db, case.failed(2))
     assert await told(db) == ([], ["application_received"])
+
+
+@pytest.mark.parametrize(
+    ("policy", "told_of"),
+    [
+        (ExamPolicy(exam_id="sec-plus", attempts_max=3, retake_wait=timedelta(days=30), usable_for=timedelta()), 2),
+        (ExamPolicy(exam_id="sec-plus", attempts_max=1, retake_wait=timedelta(), usable_for=timedelta()), None),
+        (None, None),
+    ],
+)
+async def test_a_retake_is_promised_under_the_policy_that_the_case_is_pinned_to(
+    db: Database, policy: ExamPolicy | None, told_of: int | None
+) -> None:
+    """The newest version of the pack allows two attempts, fourteen days apart."""
+    await publish(db)
+    case = Case()
+    await take_in(db, case.submitted())
+    finding = Finding(criterion="c", result="met", reason="r", text="t", citation="x")
+    determined = ApplicationDetermined(
+        application_id=case.id,
+        determination_id=DeterminationId.derive(case.id, 1),
+        determination_number=1,
+        outcome=Eligibility.ELIGIBLE,
+        findings=[finding],
+        pack_version="abcdefabcdef",
+        exam=policy,
+        decided_at=NOW,
+    )
+    await take_in(db, determined)
+    await take_in(db, case.failed(1))
+    notices = await rows(db, "SELECT particulars FROM notice WHERE template = 'exam_failed_retake'")
+    if told_of is None:
+        assert notices == []
+    else:
+        [notice] = notices
+        assert notice["particulars"]["attempts_left"] == told_of
+        assert notice["particulars"]["retake_from"] == (NOW + timedelta(days=30)).isoformat()
 
 
 async def test_an_older_program_version_does_not_overwrite_a_newer(db: Database) -> None:
