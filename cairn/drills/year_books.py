@@ -1,0 +1,137 @@
+"""Books for the drill of the year's end: cases with encumbrances and service dates around the last midnight."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from cairn.drills.drill import Trial
+from contracts.ids import ApplicationId, EnrollmentId, HoldId, PersonId, TransferId
+from contracts.journey import workflow_id
+from kit.db import Database
+from services.payments.domain import scope_of
+from services.payments.ledger import Kind, Scope, Transfer, award_row, line_row, round_row
+from services.payments.store import ledger as store
+
+PROGRAM, ROUND, PROVIDER, YEAR = "oh-imap", "round-6", "lorain-ccc", 2026
+ZONE = ZoneInfo("America/New_York")
+LINE, NEXT = line_row(PROGRAM, YEAR), line_row(PROGRAM, YEAR + 1)
+NOW = datetime(2026, 7, 1, 4, 5, tzinfo=UTC)
+LAST_MIDNIGHT = datetime(2026, 7, 1, tzinfo=ZONE)
+POSTED_AT_ONCE = 500
+
+CALENDAR = """
+INSERT INTO program_version (program_id, pack_version, published_at, fiscal_year_start, time_zone)
+VALUES ($1, '0123456789ab', now(), $2, $3)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class YearCase:
+    """One case of the year: its money, and the moment its course began."""
+
+    application_id: ApplicationId
+    cents: int
+    started_at: datetime
+
+    @property
+    def encumbrance(self) -> TransferId:
+        return TransferId.derive(Kind.ENCUMBER, self.application_id)
+
+    @property
+    def is_of_the_year(self) -> bool:
+        """By the wall clock where the program is; written down here without the calendar that is tried out."""
+        return self.started_at < LAST_MIDNIGHT
+
+
+def cases_of(trial: Trial, count: int) -> list[YearCase]:
+    """Most began long before or after; every fifth within an hour of the last midnight."""
+    found: list[YearCase] = []
+    for number in range(count):
+        if number % 5 == 0:
+            began = LAST_MIDNIGHT.astimezone(UTC) + timedelta(minutes=trial.chance.choice((-59, -30, -1, 0, 1, 59)))
+        else:
+            began = LAST_MIDNIGHT.astimezone(UTC) + timedelta(days=trial.chance.choice((-200, -30, -2, 2, 40)))
+        name = f"year {trial.seed} {number}"
+        found.append(YearCase(ApplicationId.derive(name), trial.chance.randrange(1, 300_001), began))
+    return found
+
+
+def scope() -> Scope:
+    return scope_of(LINE, PROGRAM, ROUND, PROVIDER, None)
+
+
+def transfer(
+    kind: Kind, case: YearCase, key: str = "", *, of: TransferId | None = None, at: Scope | None = None
+) -> Transfer:
+    """A move of the case's whole money; its id belongs to case, kind and key."""
+    return Transfer(
+        id=TransferId.derive(kind, case.application_id, *([key] if key else [])),
+        kind=kind,
+        scope=at or scope(),
+        amount_cents=case.cents,
+        reason="drill",
+        actor="drill",
+        occurred_at=NOW - timedelta(days=60),
+        pending_id=of,
+        workflow_id=workflow_id(case.application_id),
+    )
+
+
+async def open_year(trial: Trial, db: Database, cases: list[YearCase], spare_cents: int) -> None:
+    """Line, round and award with money for the cases and some to spare; every case encumbered."""
+    total = sum(case.cents for case in cases) + spare_cents
+    rows = ((LINE, "line"), (round_row(PROGRAM, ROUND), "round"), (award_row(PROGRAM, ROUND, PROVIDER), "award"))
+    authority = [
+        Transfer(
+            id=TransferId.derive("appropriation", row),
+            kind=Kind.APPROPRIATE,
+            scope=Scope(LINE, **{level: row}),
+            amount_cents=total,
+            reason="drill",
+            actor="drill",
+            occurred_at=NOW,
+        )
+        for row, level in rows
+    ]
+    async with db.transaction() as tx:
+        await tx.execute(CALENDAR, PROGRAM, "07-01", ZONE.key)
+        await store.post(tx, authority)
+    for first in range(0, len(cases), POSTED_AT_ONCE):
+        part = cases[first : first + POSTED_AT_ONCE]
+        holds = [transfer(Kind.HOLD, case) for case in part]
+        moves = [transfer(Kind.ENCUMBER, case, of=hold.id) for case, hold in zip(part, holds, strict=True)]
+        async with db.transaction() as tx:
+            await store.post(tx, holds)
+            await store.post(tx, moves)
+    await _copy(trial, cases)
+
+
+async def _copy(trial: Trial, cases: list[YearCase]) -> None:
+    owner = await trial.ground.owner()
+    await owner.copy_records_to_table(
+        "funding",
+        records=[_funding(case) for case in cases],
+        columns=[
+            "application_id", "hold_number", "person_id", "program_id", "round_id", "provider_id", "credential_id",
+            "book",
+            "person_capped", "amount_cents", "hold_seconds", "state", "hold_id", "hold_transfer_id", "enrollment_id",
+            "encumbrance_transfer_id", "encumbered_cents", "changed_at",
+        ],
+    )  # fmt: skip
+    await owner.copy_records_to_table(
+        "enrollment",
+        records=[
+            (EnrollmentId.derive(c.application_id), c.application_id, PROVIDER, "cyber", c.cents, c.started_at)
+            for c in cases
+        ],
+        columns=["enrollment_id", "application_id", "provider_id", "credential_id", "price_cents", "started_at"],
+    )
+
+
+def _funding(case: YearCase) -> tuple[object, ...]:
+    own = case.application_id
+    return (
+        own, 1, PersonId.derive(own), PROGRAM, ROUND, PROVIDER, "cyber", LINE, False, case.cents, 3600,
+        "encumbered", HoldId.derive(own), TransferId.derive(Kind.HOLD, own), EnrollmentId.derive(own),
+        case.encumbrance, case.cents, NOW,
+    )  # fmt: skip
