@@ -4,9 +4,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from contracts.money import BudgetCents
-from contracts.texts import Instant, Reference, Sentence, Slug
+from contracts.ids import ApplicationId
+from contracts.money import BudgetCents, PositiveCents
+from contracts.texts import Code, Instant, Reference, Sentence, Slug
 from services.payments.authority import BudgetDocument, BudgetDocumentId, DocumentKind, DocumentState
+from services.payments.usecases.standing import Standing
 
 RowName = Annotated[str, Field(min_length=8, max_length=250)]
 PERSON = Field(max_length=100)
@@ -63,6 +65,28 @@ class DocumentsShown(BaseModel):
 
     documents: Annotated[list[DocumentShown], Field(max_length=100)]
     next: BudgetDocumentId | None
+
+
+class PlaceShown(BaseModel):
+    """Why a case waits for money, since when, and how many stand before it at the limit it waits for."""
+
+    model_config = ConfigDict(frozen=True)
+
+    application_id: ApplicationId
+    reason: Code
+    amount_cents: PositiveCents
+    waiting_since: Instant
+    ahead: Annotated[int, Field(ge=0)]
+
+
+def place_shown(place: Standing) -> PlaceShown:
+    return PlaceShown(
+        application_id=ApplicationId(place.application_id),
+        reason=place.reason,
+        amount_cents=place.amount_cents,
+        waiting_since=place.waiting_since,
+        ahead=place.ahead,
+    )
 
 
 def document_shown(document: BudgetDocument) -> DocumentShown:

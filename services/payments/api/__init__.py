@@ -9,9 +9,10 @@ from contracts.texts import Slug
 from kit.access import Principal
 from kit.http import once_from, require, respond
 from kit.idempotency import Once
-from services.payments.api.budgets import budgets
+from services.payments.api.budgets import budgets, waiting_list
 from services.payments.api.doors import PaymentsDoors
 from services.payments.api.exam_vouchers import exam_vouchers
+from services.payments.api.payees import payees
 from services.payments.domain import PayeeRepairId
 from services.payments.usecases import answering
 from services.payments.usecases.claims import claim_of_provider
@@ -44,10 +45,12 @@ def router(doors: PaymentsDoors) -> APIRouter:
     """Every HTTP route of payments."""
     routes = APIRouter()
     routes.include_router(_payments(doors), tags=["payments"])
+    routes.include_router(payees(doors), tags=["payments"])
     routes.include_router(_reading(doors))
     routes.include_router(_vouchers(doors), tags=["exam vouchers"])
     routes.include_router(exam_vouchers(doors), tags=["exam vouchers"])
     routes.include_router(budgets(doors), tags=["budgets"])
+    routes.include_router(waiting_list(doors), tags=["waiting list"])
     return routes
 
 

@@ -1,17 +1,26 @@
-"""The budget office's doors: propose, approve, refuse and read budget documents."""
+"""The budget office's doors: propose, approve, refuse and read budget documents; a waiting case's place."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
+from contracts.ids import ApplicationId
 from contracts.texts import Slug
 from kit.access import Principal
 from kit.http import once_from, require, respond
 from kit.idempotency import Once
 from services.payments.api.doors import PaymentsDoors
 from services.payments.authority import BudgetDocumentId, DocumentState
-from services.payments.budget_views import DocumentRefused, DocumentShown, DocumentsShown, NewDocument
+from services.payments.budget_views import (
+    DocumentRefused,
+    DocumentShown,
+    DocumentsShown,
+    NewDocument,
+    PlaceShown,
+    place_shown,
+)
 from services.payments.usecases import budget_answers
+from services.payments.usecases.standing import place_of_case
 from services.payments.views import Nothing
 
 DocumentPath = Annotated[BudgetDocumentId, Path(alias="document_id")]
@@ -64,5 +73,21 @@ def budgets(doors: PaymentsDoors) -> APIRouter:
     ) -> DocumentsShown:
         """The program's documents, the newest first, fifty to a page."""
         return await budget_answers.list_documents(program_id, state=state, before=before, db=db)
+
+    return routes
+
+
+def waiting_list(doors: PaymentsDoors) -> APIRouter:
+    """Where a case stands that waits for money."""
+    routes = APIRouter(prefix="/v1/waiting-list")
+    reader = require(doors.access, ("partner", "staff"), "applications:read")
+
+    @routes.get("/{application_id}")
+    async def read_waiting_place(
+        application_id: Annotated[ApplicationId, Path()], who: Principal = Depends(reader)
+    ) -> PlaceShown:
+        """Which limit is short, since when the case waits, and how many stand before it; 404 once it does not wait."""
+        partner_id = who.id if who.kind == "partner" else None
+        return place_shown(await place_of_case(application_id, partner_id=partner_id, db=doors.db))
 
     return routes
