@@ -1,0 +1,93 @@
+"""Every path of two people, with every pair: the same person never makes and checks, two different ones may.
+
+A path is a row of `PATHS`: it makes something as `maker`, then checks it as `checker`.
+"""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from services.payments.domain import MakerIsChecker
+from services.payments.payees import Rail
+from services.payments.remittance import write_confirmations
+from services.payments.usecases.batches import approve_batch, build_batch
+from services.payments.usecases.confirmations import take_confirmations
+from services.payments.usecases.disbursements import approve_repair, open_repair
+from services.payments.usecases.payees import Proposal, approve_change, propose_change, record_call_back
+from services.payments.usecases.screening import approve_release, hold_payee, propose_release
+from tests.services.payments.case import NOW, PROVIDER, Case, Desk
+from tests.services.payments.usecases.test_batches import ACCOUNT, BOTH, CALLED, NUMBERS
+from tests.services.payments.usecases.test_claims import word
+
+Path = Callable[[Desk, str, str], Awaitable[object]]
+PEOPLE = ("finance/anna", "finance/ben")
+
+
+async def voucher_batch(desk: Desk, maker: str, checker: str) -> object:
+    await desk.pay(await desk.approved(Case("ann")))
+    async with desk.db.transaction() as tx:
+        batch = await build_batch(tx, maker=maker, rails=BOTH, now=NOW)
+    async with desk.db.transaction() as tx:
+        return await approve_batch(tx, batch.batch_id, checker=checker, rails=BOTH, now=NOW)
+
+
+async def ach_batch(desk: Desk, maker: str, checker: str) -> object:
+    await payee_account(desk, "finance/cid", "finance/dee")
+    async with desk.db.transaction() as tx:
+        batch = await build_batch(tx, maker=maker, rails=BOTH, rail=Rail.ACH, now=NOW)
+    async with desk.db.transaction() as tx:
+        return await approve_batch(tx, batch.batch_id, checker=checker, rails=BOTH, now=NOW)
+
+
+async def payee_repair(desk: Desk, maker: str, checker: str) -> object:
+    payment = await desk.pay(await desk.approved(Case("ann")))
+    async with desk.db.transaction() as tx:
+        batch = await build_batch(tx, maker="finance/cid", rails=BOTH, now=NOW)
+    async with desk.db.transaction() as tx:
+        await approve_batch(tx, batch.batch_id, checker="finance/dee", rails=BOTH, now=NOW)
+    content = write_confirmations([word(payment, "RETURNED", code="R03")], NOW)
+    await take_confirmations("a.pcf", content, db=desk.db, now=NOW)
+    async with desk.db.transaction() as tx:
+        repair = await open_repair(tx, PROVIDER, evidence="call-back", maker=maker, now=NOW)
+    async with desk.db.transaction() as tx:
+        return await approve_repair(tx, PROVIDER, repair.repair_id, checker=checker, now=NOW)
+
+
+async def payee_account(desk: Desk, maker: str, checker: str) -> object:
+    proposal = Proposal(rail=Rail.ACH, account=ACCOUNT, call_back=CALLED)
+    async with desk.db.transaction() as tx:
+        change = await propose_change(tx, PROVIDER, proposal, maker=maker, numbers=NUMBERS, now=NOW)
+    async with desk.db.transaction() as tx:
+        return await approve_change(tx, PROVIDER, change.change_id, checker=checker, cooling_off_days=10, now=NOW)
+
+
+async def payee_call_back(desk: Desk, maker: str, checker: str) -> object:
+    """Whoever called back has made the evidence, whoever proposed the change."""
+    async with desk.db.transaction() as tx:
+        proposal = Proposal(location="X", call_back=CALLED)
+        change = await propose_change(tx, PROVIDER, proposal, maker="finance/cid", numbers=NUMBERS, now=NOW)
+        await record_call_back(tx, PROVIDER, change.change_id, CALLED, by=maker, now=NOW)
+    async with desk.db.transaction() as tx:
+        return await approve_change(tx, PROVIDER, change.change_id, checker=checker, cooling_off_days=10, now=NOW)
+
+
+async def payee_release(desk: Desk, maker: str, checker: str) -> object:
+    async with desk.db.transaction() as tx:
+        hold = await hold_payee(tx, PROVIDER, "looks wrong", by=checker, now=NOW)
+        await propose_release(tx, PROVIDER, hold.hold_id, "is another", maker=maker, now=NOW)
+    async with desk.db.transaction() as tx:
+        return await approve_release(tx, PROVIDER, hold.hold_id, checker=checker, now=NOW)
+
+
+PATHS: list[Path] = [voucher_batch, ach_batch, payee_repair, payee_account, payee_call_back, payee_release]
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.__name__)
+@pytest.mark.parametrize("maker", PEOPLE)
+@pytest.mark.parametrize("checker", PEOPLE)
+async def test_two_people(desk: Desk, path: Path, maker: str, checker: str) -> None:
+    if maker == checker:
+        with pytest.raises(MakerIsChecker):
+            await path(desk, maker, checker)
+    else:
+        await path(desk, maker, checker)
