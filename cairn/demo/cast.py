@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from joserfc.jwk import OKPKey
 
 from cairn.stack.layout import ROOT
+from contracts.ids import ExamVoucherId
+from examples.exam_vendor import lot_file, new_codes
 
 if TYPE_CHECKING:
     from kit.settings import ProcessSettings
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 PACKS = ("oh-imap", "oh-imap-brisk", "oh-imap-patient")
 PORTAL = "demo-portal"
 EXAM_CODES_PER_LOT = 40
+EXAM_VENDOR = "harbor-testing"
 KEYS_EXPIRE_AFTER = timedelta(days=30)
 
 SCOPES = {
@@ -37,6 +40,16 @@ class Cast:
     staff_key: str
     issuers: dict[str, dict[str, Any]]
     packs: tuple[dict[str, Any], ...]
+    exam_lots: dict[str, list[str]]
+    """What the exam vendor sold, by exam, in the order of the file."""
+
+    def exam_codes(self) -> dict[ExamVoucherId, str]:
+        """The vendor's codes by the id under which each is kept."""
+        return {
+            ExamVoucherId.derive(EXAM_VENDOR, f"DEMO-{exam_id}", number): code
+            for exam_id, codes in self.exam_lots.items()
+            for number, code in enumerate(codes, 1)
+        }
 
     def college(self, api: str, plays: dict[str, dict[str, Any]]) -> dict[str, Any]:
         """The college program's configuration: every provider's account, with these plays."""
@@ -57,7 +70,7 @@ async def assemble(settings: "ProcessSettings") -> Cast:
     packs = [await load_program(EligibilitySettings.model_validate(fields), ROOT / "programs" / p) for p in PACKS]
     catalog = read_catalog(ROOT / "programs" / "oh-imap")
     providers = sorted({run["provider_id"] for run in catalog["runs"]})
-    await _stock_exam_vouchers(fields, catalog)
+    exam_lots = await _stock_exam_vouchers(fields, catalog)
     return Cast(
         portal_key=await _key(settings, "partner", PORTAL),
         provider_keys={each: await _key(settings, "provider", each) for each in providers},
@@ -66,6 +79,7 @@ async def assemble(settings: "ProcessSettings") -> Cast:
         staff_key=await _key(settings, "staff", "alex"),
         issuers=await _issuers(fields, catalog),
         packs=tuple(packs),
+        exam_lots=exam_lots,
     )
 
 
@@ -104,19 +118,22 @@ async def _issuers(fields: dict[str, Any], catalog: dict[str, Any]) -> dict[str,
     return known
 
 
-async def _stock_exam_vouchers(fields: dict[str, Any], catalog: dict[str, Any]) -> None:
-    """One lot an exam, of random codes, good for a year."""
+async def _stock_exam_vouchers(fields: dict[str, Any], catalog: dict[str, Any]) -> dict[str, list[str]]:
+    """One lot an exam, as the vendor sells it, good for a year; its codes."""
     from services.payments.main import import_exam_voucher_lot
     from services.payments.settings import PaymentsSettings
 
     settings = PaymentsSettings.model_validate(fields)
-    for exam_id in catalog["exams"]:
-        codes = [f"XVC-{secrets.token_hex(8).upper()}" for _ in range(EXAM_CODES_PER_LOT)]
+    lots = {exam_id: new_codes(EXAM_CODES_PER_LOT) for exam_id in catalog["exams"]}
+    for exam_id, codes in lots.items():
         await import_exam_voucher_lot(
             settings,
             exam_id=exam_id,
-            codes=codes,
-            expires_at=datetime.now(UTC) + timedelta(days=365),
+            codes=lot_file(codes),
+            expires_on=(datetime.now(UTC) + timedelta(days=365)).date(),
+            expiry_zone="America/New_York",
+            vendor=EXAM_VENDOR,
             order_reference=f"DEMO-{exam_id}",
             unit_cost_cents=25_000,
         )
+    return lots

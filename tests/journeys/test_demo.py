@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from cairn.demo.scenarios import SCENARIOS
+from cairn.demo.scenarios import SCENARIOS, Scenario
+from contracts.journey import Outcome
 from tests.journeys.demo_run import DemoRun
 
 CANARY_NAME = re.compile(rb"[Qq]uillfeather")
@@ -32,6 +33,23 @@ def test_the_money_adds_up_to_the_appropriation(demo_result: dict[str, Any]) -> 
     assert sum(demo_result["money"].values()) == demo_result["appropriation_cents"] > 0
     assert demo_result["money"]["disbursed"] == sum(case["paid_cents"] for case in demo_result["cases"]) > 0
     assert demo_result["money"]["held"] == demo_result["money"]["payable"] == demo_result["money"]["in_transit"] == 0
+
+
+def test_the_exam_vendor_s_report_ends_line_by_line_and_its_lots_add_up(demo_result: dict[str, Any]) -> None:
+    found = demo_result["exam_vouchers"]
+    taken = sum(len(scenario.play.get("exams", ["passed"])) for scenario in SCENARIOS if _has_exam(scenario))
+    assert found["applied"] == taken
+    assert (found["repeated"], found["unknown_code"], found["contradiction"], found["unreadable"]) == (1, 1, 1, 0)
+    assert sum(lot["states"].get("delivered", 0) for lot in found["lots"]) == taken
+    for lot in found["lots"]:
+        assert sum(lot["states"].values()) == lot["codes"]
+
+
+def _has_exam(scenario: Scenario) -> bool:
+    return scenario.expected == Outcome.REIMBURSED and scenario.credential_id in {
+        "lorain-cybersecurity",
+        "lorain-coding",
+    }
 
 
 def test_every_no_comes_with_its_reasons(demo_result: dict[str, Any]) -> None:
