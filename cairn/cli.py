@@ -11,6 +11,8 @@ from cairn.commands import (
     elsewhere,
     exam_vouchers,
     money,
+    payees,
+    payment_vouchers,
     preparation,
     processes,
     reconcile,
@@ -35,6 +37,8 @@ money.register(app)
 budgets.register(app)
 exam_vouchers.register(app)
 ach.register(app)
+payment_vouchers.register(app)
+payees.register(app)
 reconcile.register(app)
 dead_letters.register(app)
 contracts_commands.register(app)

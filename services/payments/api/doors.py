@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from kit.access import Access
 from kit.clock import Clock
 from kit.db import Database
+from services.payments.account_numbers import AccountNumbers
 from services.payments.exam_codes import ExamCodes
 from services.payments.exam_vouchers.stock import Limits
 from services.payments.rails.installed import Rails
@@ -22,4 +23,6 @@ class PaymentsDoors:
     codes: ExamCodes
     rails: Rails
     clock: Clock
+    numbers: AccountNumbers
+    cooling_off_days: int
     stock_rule: StockRule = STOCK_RULE
