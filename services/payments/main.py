@@ -33,7 +33,7 @@ from services.payments.rail_settings import numbers_of, rails_of
 from services.payments.settings import PaymentsSettings
 from services.payments.store.vouchers import Lot
 from services.payments.usecases.ach_answers import read_ach_answers
-from services.payments.usecases.batches import transmit_batches
+from services.payments.usecases.batches import call_for_unanswered, transmit_batches
 from services.payments.usecases.confirmations import read_inbound
 from services.payments.usecases.exam_stock import expire_vouchers, watch_stock
 from services.payments.usecases.funding import expire_holds
@@ -45,6 +45,8 @@ from services.payments.usecases.waiting import serve_all_waiting
 
 ROLE, SCHEMA = "cairn_payments", "payments"
 EXAM_CODES_KEY = "exam_codes.key"
+UNANSWERED_SECONDS = 300.0
+"""How often files without an answer are looked for."""
 
 log = logger(__name__)
 
@@ -94,6 +96,11 @@ async def start(life: Lifetime, settings: PaymentsSettings) -> None:
     life.task(
         "exam vouchers", _again_and_again("exam vouchers", keep_exam_vouchers, settings.exam_vouchers_sweep_seconds)
     )
+
+    async def call_staff() -> None:
+        await call_for_unanswered(db=db, now=clock.now())
+
+    life.task("unanswered files", _again_and_again("unanswered files", call_staff, UNANSWERED_SECONDS))
     life.task("exchange", _again_and_again("exchange", exchange_files, settings.exchange_scan_seconds))
 
     client = await connect(settings)

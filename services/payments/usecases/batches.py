@@ -5,11 +5,12 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from contracts.errors import NotFound
 from contracts.events.payments import DisbursementSent
 from contracts.ids import PaymentBatchId
+from contracts.money import dollars
 from kit import outbox
 from kit.db import Connection, Database
 from services.payments.domain import (
@@ -33,10 +34,13 @@ from services.payments.store.batches import Approval, Batch
 from services.payments.store.disbursements import Disbursement
 from services.payments.usecases.disbursements import send_transfers
 from services.payments.usecases.postings import post_or_fail
+from services.payments.usecases.screening import alert
 
 BATCH_PAYMENTS_MAX = 5_000
 PRENOTES_MAX = 500
 BATCHES_PER_TURN_MAX = 20
+ANSWER_WAIT = timedelta(days=7)
+"""Five banking days: after that a person looks."""
 
 
 async def build_batch(
@@ -270,3 +274,16 @@ async def mark_transmitted(tx: Connection, batch_id: str, *, now: datetime) -> N
     await outbox.append_all(tx, facts, now=now)
     # A batch of prenotes has nothing to wait for.
     await store.acknowledge(tx, batch_id)
+
+
+async def call_for_unanswered(*, db: Database, now: datetime) -> int:
+    """Call staff for files that nobody answered in time; returns how many. None is sent again: a statement decides."""
+    async with db.transaction() as tx:
+        unanswered = await store.unanswered(tx, now - ANSWER_WAIT)
+        for one in unanswered:
+            explanation = (
+                f"{one['payments']} payments, {dollars(one['total_cents'])}, out since {one['transmitted_at']:%Y-%m-%d}"
+                " and not all answered: look for them on the bank's statement; the file is not sent again"
+            )
+            await alert(tx, "batch_unanswered", explanation, batch_id=one["batch_id"], now=now)
+    return len(unanswered)

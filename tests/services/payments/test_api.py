@@ -14,10 +14,12 @@ from contracts.ids import ExamVoucherId, PaymentBatchId
 from kit.access import Access, issue_key
 from kit.clock import FixedClock
 from kit.http import create_app
+from services.payments.account_numbers import AccountNumbers
 from services.payments.api import PaymentsDoors, router
 from services.payments.authority import BudgetDocumentId
 from services.payments.domain import PayeeRepairId
 from services.payments.exam_codes import ExamCodes
+from services.payments.payees import PayeeChangeId, PayeeHoldId
 from services.payments.remittance import Confirmation, write_confirmations
 from services.payments.store.vouchers import Lot
 from services.payments.usecases.confirmations import take_confirmations
@@ -26,11 +28,18 @@ from tests.services.payments.case import NOW, PROVIDER, RAILS, Case
 from tests.services.payments.usecases.test_vouchers import LOT, IssueExamVoucher
 
 KEYS = ExamCodes(os.urandom(32))
+NUMBERS = AccountNumbers(os.urandom(32))
 SCOPES = {
     "finance": ("payments:write", "payments:read", "budgets:read", "budgets:write"),
-    "staff": ("budgets:read",),
+    "staff": (
+        "applications:read",
+        "budgets:read",
+    ),
     "provider": ("claims:read",),
-    "partner": ("exam-vouchers:reveal",),
+    "partner": (
+        "applications:read",
+        "exam-vouchers:reveal",
+    ),
     "issuer": (),
 }
 
@@ -50,7 +59,7 @@ class Caller:
 
 @pytest.fixture
 async def callers(db, fresh):
-    doors = PaymentsDoors(Access(db), db, KEYS, RAILS, FixedClock(NOW))
+    doors = PaymentsDoors(Access(db), db, KEYS, RAILS, FixedClock(NOW), NUMBERS, 10)
     app = create_app("test", "1", [router(doors)])
     owner = await asyncpg.connect(fresh.owner_dsn)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://cairn.example") as http:
@@ -81,18 +90,36 @@ async def callers(db, fresh):
 
 
 BATCH, DOCUMENT = PaymentBatchId.derive("x"), BudgetDocumentId.derive("x")
+CHANGE, HOLD = PayeeChangeId.derive("x"), PayeeHoldId.derive("x")
 DOORS = [
     ("POST", "/v1/payment-batches", {"anna", "ben"}),
     ("POST", f"/v1/payment-batches/{BATCH}/approval", {"anna", "ben"}),
     ("POST", f"/v1/payees/{PROVIDER}/repairs", {"anna", "ben"}),
     ("POST", f"/v1/payees/{PROVIDER}/repairs/{PayeeRepairId.derive('x')}/approval", {"anna", "ben"}),
+    ("POST", f"/v1/payment-batches/{BATCH}/withdrawal", {"anna", "ben"}),
+    ("GET", "/v1/payees", {"anna", "ben"}),
+    ("GET", f"/v1/payees/{PROVIDER}", {"anna", "ben"}),
+    ("GET", "/v1/payment-alerts", {"anna", "ben"}),
+    ("POST", f"/v1/payees/{PROVIDER}/changes", {"anna", "ben"}),
+    ("POST", f"/v1/payees/{PROVIDER}/changes/{CHANGE}/call-back", {"anna", "ben"}),
+    ("POST", f"/v1/payees/{PROVIDER}/changes/{CHANGE}/approval", {"anna", "ben"}),
+    ("POST", f"/v1/payees/{PROVIDER}/changes/{CHANGE}/withdrawal", {"anna", "ben"}),
+    ("POST", f"/v1/payees/{PROVIDER}/holds", {"anna", "ben"}),
+    ("POST", f"/v1/payees/{PROVIDER}/holds/{HOLD}/release", {"anna", "ben"}),
+    ("POST", f"/v1/payees/{PROVIDER}/holds/{HOLD}/release/approval", {"anna", "ben"}),
+    ("POST", "/v1/screening-lists", {"anna", "ben"}),
     ("GET", "/v1/budgets/oh-imap", {"anna", "ben", "staff"}),
     ("POST", "/v1/budget-documents", {"anna", "ben"}),
     ("POST", f"/v1/budget-documents/{DOCUMENT}/approval", {"anna", "ben"}),
     ("POST", f"/v1/budget-documents/{DOCUMENT}/refusal", {"anna", "ben"}),
     ("GET", "/v1/budget-documents?program_id=oh-imap", {"anna", "ben", "staff"}),
+    ("GET", f"/v1/waiting-list/{Case('x').id}", {"partner", "other_partner", "staff"}),
     ("GET", f"/v1/claims/{Case('x').claim_id}", {"provider", "other_provider"}),
     ("POST", f"/v1/exam-vouchers/{ExamVoucherId.derive('x')}/reveal", {"partner", "other_partner"}),
+    ("GET", "/v1/exam-voucher-stock", {"anna", "ben", "staff"}),
+    ("POST", "/v1/exam-voucher-charges", {"anna", "ben"}),
+    ("POST", "/v1/exam-voucher-charges/approval", {"anna", "ben"}),
+    ("POST", "/v1/exam-voucher-charges/payment", {"anna", "ben"}),
 ]
 
 
@@ -131,6 +158,44 @@ async def test_two_people_make_and_check_a_batch_and_a_repair(desk, callers, mak
     assert (await callers[maker].post(door)).status_code == 403
     assert (await callers[checker].post(door)).json()["repaired"] == [payment.disbursement_id]
     assert (await callers[checker].post(door)).status_code == 409
+
+
+async def test_an_account_is_changed_by_call_back_and_two_people_and_shown_masked(desk, callers):
+    number = "00998877665544"
+    body = {
+        "rail": "ach",
+        "account": {
+            "holder_name": "Lorain College",
+            "routing_number": "041099999",
+            "account_number": number,
+            "account_type": "checking",
+        },
+        "call_back": {
+            "person": "Pat Doe",
+            "number_on_file": "+1 440 555 0100",
+            "called_at": (NOW - timedelta(hours=1)).isoformat(),
+        },
+    }
+    wrong = {**body, "account": {**body["account"], "routing_number": "041099998"}}
+    for refused in (wrong, {**body, "account": {**body["account"], "account_number": f"{number}-{number}"}}):
+        answer = await callers["anna"].post(f"/v1/payees/{PROVIDER}/changes", refused)
+        assert (answer.status_code, answer.json()["code"]) == (422, "account_faulty")
+        assert number not in answer.text
+    assert (await callers["anna"].post(f"/v1/payees/{PROVIDER}/changes", {"rail": "ach"})).status_code == 422
+    made = await callers["anna"].post(f"/v1/payees/{PROVIDER}/changes", body)
+    assert (made.status_code, made.json()["state"]) == (201, "proposed")
+    door = f"/v1/payees/{PROVIDER}/changes/{made.json()['change_id']}/approval"
+    assert (await callers["anna"].post(door)).json()["code"] == "maker_is_checker"
+    approved = await callers["ben"].post(door)
+    assert (approved.json()["state"], approved.json()["checked_by"]) == ("approved", "finance/ben")
+    shown = await callers["ben"].get(f"/v1/payees/{PROVIDER}")
+    [account] = shown.json()["accounts"]
+    assert (account["account"], account["state"], shown.json()["pays"]) == ("****5544", "active", "payment_voucher")
+    assert datetime.fromisoformat(account["usable_at"]) == NOW + timedelta(days=10)
+    for answer in (made, approved, shown):
+        assert number not in answer.text
+    listed = (await callers["anna"].get("/v1/payees")).json()["payees"]
+    assert {one["provider_id"]: one["rail"] for one in listed}[PROVIDER] == "ach"
 
 
 async def test_the_same_key_at_once_makes_one_batch(desk, callers):
@@ -204,3 +269,25 @@ async def test_a_budget_document_is_proposed_and_approved_by_two_people(desk, ca
     listed = (await callers["staff"].get("/v1/budget-documents?program_id=oh-imap&state=approved")).json()
     assert [one["reference"] for one in listed["documents"]] == ["OBM-7"]
     assert listed["next"] is None
+
+
+async def test_the_stock_is_shown_and_a_lot_is_charged_by_two_people(desk, callers):
+    await import_lot(LOT, ["CANARY-1", "CANARY-2"], keys=KEYS, db=desk.db, now=NOW)
+    charge = {"lot_id": "vendor/1", "program_id": "oh-imap", "fiscal_year": 2026, "invoice_number": "INV-9"}
+    named = {"lot_id": "vendor/1"}
+    key = uuid.uuid4().hex
+    first, again = [await callers["anna"].post("/v1/exam-voucher-charges", charge, key=key) for _ in range(2)]
+    assert (first.status_code, first.json()) == (201, again.json())
+    assert (await callers["ben"].post("/v1/exam-voucher-charges", charge)).json()["code"] == "lot_already_charged"
+    own = await callers["anna"].post("/v1/exam-voucher-charges/approval", named)
+    assert (own.status_code, own.json()["code"]) == (403, "maker_is_checker")
+    approved = await callers["ben"].post("/v1/exam-voucher-charges/approval", named)
+    assert (approved.status_code, approved.json()["cents"]) == (201, 50_000)
+    paid = named | {"payment_number": "P1", "paid_on": "2026-03-20"}
+    assert (await callers["anna"].post("/v1/exam-voucher-charges/payment", paid)).json()["payment_number"] == "P1"
+    stock = await callers["staff"].get("/v1/exam-voucher-stock")
+    [lot] = stock.json()["lots"]
+    assert (lot["cost_cents"], lot["charged_to"], lot["states"]) == (50_000, "line/oh-imap/2026", {"available": 2})
+    assert stock.json()["exams"][0]["usable"] == 2
+    assert "CANARY" not in stock.text
+    assert (await callers["staff"].get("/v1/exam-voucher-stock?exam_id=other")).json()["lots"] == []

@@ -20,9 +20,15 @@ from services.payments.rails import RailNotSetUp
 from services.payments.rails.ach import ID_MODIFIERS, AchRail
 from services.payments.rails.installed import Rails
 from services.payments.rails.letter import LETTER_SUFFIX
-from services.payments.usecases.batches import approve_batch, build_batch, transmit_batches, withdraw_batch
+from services.payments.usecases.batches import (
+    approve_batch,
+    build_batch,
+    call_for_unanswered,
+    transmit_batches,
+    withdraw_batch,
+)
 from services.payments.usecases.payees import NewAccount, Proposal, approve_change, propose_change
-from services.payments.usecases.screening import hold_payee
+from services.payments.usecases.screening import hold_payee, open_alerts
 from tests.services.payments.case import NOW, OTHER, PROVIDER, RAILS, Case
 from tests.services.payments.nacha.builders import judged
 
@@ -307,6 +313,21 @@ async def test_two_processes_at_once_put_a_file_out_once(desk, tmp_path):
     assert (tmp_path / "outbound" / batch.file_name).read_bytes() == batch.content
     assert len(await desk.told(DisbursementSent)) == 1
     assert list((tmp_path / "staging").iterdir()) == []
+
+
+async def test_a_lost_answer_calls_a_person_and_sends_nothing_again(desk, tmp_path):
+    await desk.pay(await desk.approved(Case("ann")))
+    batch = await sent(desk, rail=Rail.PAYMENT_VOUCHER)
+    exchange = ExchangeFolder(tmp_path)
+    await transmit_batches(exchange=exchange, db=desk.db, now=NOW)
+    (tmp_path / "outbound" / batch.file_name).unlink()
+    assert await call_for_unanswered(db=desk.db, now=NOW + timedelta(days=6)) == 0
+    for _ in range(2):
+        assert await call_for_unanswered(db=desk.db, now=NOW + timedelta(days=8)) == 1
+        assert await transmit_batches(exchange=exchange, db=desk.db, now=NOW + timedelta(days=8)) == 0
+    [alert] = await open_alerts(db=desk.db)
+    assert (alert.code, alert.batch_id) == ("batch_unanswered", batch.batch_id)
+    assert not (tmp_path / "outbound" / batch.file_name).exists()
 
 
 def test_effective_entry_dates():
