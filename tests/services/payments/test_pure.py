@@ -152,6 +152,8 @@ def test_only_a_sent_payment_moves(state, status, number):
     )
     effect = judge(state, "P1", word).effect
     assert (effect in {Effect.SETTLE, Effect.RETURN}) is (state is DisbursementState.SENT)
+    late = (state, status, number) == (DisbursementState.SETTLED, "RETURNED", "P1")
+    assert (effect is Effect.RETURN_LATE) is late
     if effect is Effect.REPEATED:
         assert number == "P1"
         assert (state is DisbursementState.SETTLED) is (status == "PAID")
