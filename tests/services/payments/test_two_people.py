@@ -13,11 +13,14 @@ from services.payments.remittance import write_confirmations
 from services.payments.usecases.batches import approve_batch, build_batch
 from services.payments.usecases.confirmations import take_confirmations
 from services.payments.usecases.disbursements import approve_repair, open_repair
+from services.payments.usecases.lot_charges import approve_charge, charge_lot
 from services.payments.usecases.payees import Proposal, approve_change, propose_change, record_call_back
 from services.payments.usecases.screening import approve_release, hold_payee, propose_release
-from tests.services.payments.case import NOW, PROVIDER, Case, Desk
+from services.payments.usecases.vouchers import import_lot
+from tests.services.payments.case import NOW, PROGRAM, PROVIDER, Case, Desk
 from tests.services.payments.usecases.test_batches import ACCOUNT, BOTH, CALLED, NUMBERS
 from tests.services.payments.usecases.test_claims import word
+from tests.services.payments.usecases.test_vouchers import KEYS, LOT
 
 Path = Callable[[Desk, str, str], Awaitable[object]]
 PEOPLE = ("finance/anna", "finance/ben")
@@ -79,7 +82,23 @@ async def payee_release(desk: Desk, maker: str, checker: str) -> object:
         return await approve_release(tx, PROVIDER, hold.hold_id, checker=checker, now=NOW)
 
 
-PATHS: list[Path] = [voucher_batch, ach_batch, payee_repair, payee_account, payee_call_back, payee_release]
+async def exam_voucher_lot(desk: Desk, maker: str, checker: str) -> object:
+    await import_lot(LOT, ["CODE-1", "CODE-2"], keys=KEYS, db=desk.db, now=NOW)
+    async with desk.db.transaction() as tx:
+        await charge_lot(tx, LOT.lot_id, program_id=PROGRAM, fiscal_year=2026, invoice="INV-1", maker=maker, now=NOW)
+    async with desk.db.transaction() as tx:
+        return await approve_charge(tx, LOT.lot_id, checker=checker, now=NOW)
+
+
+PATHS: list[Path] = [
+    voucher_batch,
+    ach_batch,
+    payee_repair,
+    payee_account,
+    payee_call_back,
+    payee_release,
+    exam_voucher_lot,
+]
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.__name__)
