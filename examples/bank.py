@@ -26,6 +26,7 @@ VOUCHERS, ACH = ".pvf", ".ach"
 INVOICE, AMOUNT, PAYMENT = slice(22, 86), slice(94, 104), slice(164, 194)
 CREDITS = {"22", "32"}
 WITHHELD_LOOKS = 3
+LATER_LOOKS = 2
 
 
 @dataclass(frozen=True)
@@ -55,15 +56,20 @@ class Bank:
     behaviors: dict[str, str]
     files: list[str]
     seed: int = 0
+    settle_looks: int = 0
+    """How many looks a payment takes from its file to the account."""
+    late_return_looks: int = 4
+    """After how many looks a payment that had been made comes back."""
     day: date | None = None
     """The day of every statement; today if left out."""
     paying: Account = field(default_factory=lambda: Account(PAYING, 50_000_000))
     returning: Account = field(default_factory=lambda: Account(RETURNING, 0))
+    _told: list[tuple[int, Order]] = field(default_factory=list)
     _seen: set[str] = field(default_factory=set)
     _invoices: set[str] = field(default_factory=set)
-    _later: list[tuple[Account, Movement]] = field(default_factory=list)
+    _later: list[tuple[int, Account, Movement]] = field(default_factory=list)
     _before: Day | None = None
-    _statements: int = 0
+    statements: int = 0
     _withheld: tuple[str, bytes] | None = None
     _patience: int = 0
     wrong_totals: int = 0
@@ -76,21 +82,33 @@ class Bank:
         return self.paying.movements + self.returning.movements
 
     @property
+    def moved_cents(self) -> int:
+        """What all movements have done to both accounts."""
+        return self.paying.booked_cents + self.returning.booked_cents
+
+    @property
     def quiet(self) -> bool:
         """Nothing is put off, and nothing moved since the last statements."""
-        return not (self._later or self._withheld or self.paying.new or self.returning.new)
+        return not (self._told or self._later or self._withheld or self.paying.new or self.returning.new)
 
     def look(self) -> None:
         """Book what is new in the folder, then what was put off, and send statements where something moved."""
-        booked_before = self._later
-        self._later = []
-        for account, movement in booked_before:
-            account.book(movement)
+        put_off, self._later = self._later, []
+        for looks, account, movement in put_off:
+            if looks > 1:
+                self._later.append((looks - 1, account, movement))
+            else:
+                account.book(movement)
         for path in sorted((self.exchange / "outbound").iterdir()):
             if path.suffix in {VOUCHERS, ACH} and path.name not in self._seen and not path.name.startswith("."):
                 self._seen.add(path.name)
-                for order in orders_in(path.name, path.read_bytes()):
-                    self._pay(order)
+                self._told += [(self.settle_looks, order) for order in orders_in(path.name, path.read_bytes())]
+        told, self._told = self._told, []
+        for looks, order in told:
+            if looks > 0:
+                self._told.append((looks - 1, order))
+            else:
+                self._pay(order)
         if self._withheld:
             self._patience -= 1
             if self._patience <= 0:
@@ -101,9 +119,9 @@ class Bank:
             self._send_paying()
         if self.returning.new:
             lines = self.returning.close()
-            self._statements += 1
-            content = camt053(BANK, self.returning, lines, self._day(), self._statements)
-            self._put(f"returns-{self._statements:04d}.camt053", content)
+            self.statements += 1
+            content = camt053(BANK, self.returning, lines, self._day(), self.statements)
+            self._put(f"returns-{self.statements:04d}.camt053", content)
 
     def _pay(self, order: Order) -> None:
         """Book one payment as its invoice number says; only the first time, if it is paid again."""
@@ -111,27 +129,28 @@ class Bank:
         if order.invoice in self._invoices:
             behavior = ""
         self._invoices.add(order.invoice)
-        self._write({"payment": order.reference, "amount_cents": order.amount_cents, "behavior": behavior or "as told"})
+        self.write({"payment": order.reference, "amount_cents": order.amount_cents, "behavior": behavior or "as told"})
         debit = self._debit(order.reference, order.amount_cents)
         match behavior:
             case "late":
-                self._later.append((self.paying, debit))
+                self._later.append((LATER_LOOKS, self.paying, debit))
             case "duplicate":
                 self.paying.book(debit)
                 self.paying.book(self._debit(order.reference, order.amount_cents))
                 back = Movement("195", order.amount_cents, self._number(), order.reference, "ENTERED TWICE, REVERSED")
-                self._later.append((self.paying, back))
+                self._later.append((LATER_LOOKS, self.paying, back))
             case "partial":
                 short = self._chance.randrange(1_000, order.amount_cents // 2)
                 self.paying.book(self._debit(order.reference, order.amount_cents - short))
-                self._later.append((self.paying, self._debit(order.reference, short)))
+                self._later.append((LATER_LOOKS, self.paying, self._debit(order.reference, short)))
             case "bare":
                 self.paying.book(self._debit("", order.amount_cents))
             case "return" | "late_return":
                 self.paying.book(debit)
                 code = "R03" if behavior == "return" else "R02"
                 back = Movement("257", order.amount_cents, self._number(), order.reference, f"RETURN {code}", code)
-                self._later.append((self.returning, back))
+                looks = 1 if behavior == "return" else self.late_return_looks
+                self._later.append((looks, self.returning, back))
             case _:
                 self.paying.book(debit)
 
@@ -144,12 +163,12 @@ class Bank:
     def _send_paying(self) -> None:
         """The paying account's statement, sent as the next of `files` says."""
         opening_cents, lines = self.paying.balance_cents, self.paying.close()
-        self._statements += 1
-        name = f"paying-{self._statements:04d}"
+        self.statements += 1
+        name = f"paying-{self.statements:04d}"
         day, before = Day(self._day(), opening_cents, tuple(lines)), self._before
-        content = bai2(BANK, self.paying.number, [day], self._statements)
+        content = bai2(BANK, self.paying.number, [day], self.statements)
         behavior = self.files.pop(0) if self.files and not self._withheld else ""
-        self._write({"statement": name, "lines": len(lines), "behavior": behavior or "as it should be"})
+        self.write({"statement": name, "lines": len(lines), "behavior": behavior or "as it should be"})
         match behavior:
             case "wrong_total":
                 self.wrong_totals += 1
@@ -174,7 +193,7 @@ class Bank:
             days = [before, day]
         elif before is not None:
             days = [Day(day.on, before.opening_cents, (*before.lines, *day.lines))]
-        return bai2(BANK, self.paying.number, days, self._statements)
+        return bai2(BANK, self.paying.number, days, self.statements)
 
     def _day(self) -> date:
         return self.day or datetime.now(UTC).date()
@@ -185,7 +204,7 @@ class Bank:
         staged.write_bytes(content)
         staged.rename(inbound / name)
 
-    def _write(self, line: dict[str, Any]) -> None:
+    def write(self, line: dict[str, Any]) -> None:
         with self.journal.open("a") as file:
             file.write(json.dumps(line) + "\n")
 
@@ -198,6 +217,8 @@ def bank_of(config: dict[str, Any]) -> Bank:
         behaviors=config.get("behaviors", {}),
         files=list(files),
         seed=config.get("seed", 0),
+        settle_looks=config.get("settle_looks", 0),
+        late_return_looks=config.get("late_return_looks", 4),
     )
 
 
@@ -208,8 +229,13 @@ async def serve(config: dict[str, Any]) -> None:
     for sign in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(sign, asked.set)
     print(json.dumps({"ready": True}), flush=True)
+    told: dict[str, Any] = {}
     while not asked.is_set():
         bank.look()
+        now = {"quiet": bank.quiet, "moved_cents": bank.moved_cents, "statements": bank.statements}
+        if now != told:
+            told = now
+            bank.write(now)
         try:
             await asyncio.wait_for(asked.wait(), config.get("every_seconds", POLL_SECONDS))
         except TimeoutError:

@@ -1,8 +1,9 @@
 """The state's finance system and its bank: takes payment-voucher files, pays, returns some, confirms by file.
 
 `python -m examples.finance_system --config FILE`; the file is JSON:
-`{"exchange", "journal", "return_once": {"RET": "R03"}}`. An invoice number that begins with a key of `return_once`
-comes back with that code the first time it is paid. It reads the two layouts as documented (payment-voucher `CAIRNPV1`,
+`{"exchange", "journal", "return_once": {"RET": "R03"}, "lose": ["LOST"]}`. An invoice number that begins with a key of
+`return_once` comes back with that code the first time it is paid; one that begins with a word of `lose` is paid and its
+confirmation lost. It reads the two layouts as documented (payment-voucher `CAIRNPV1`,
 confirmation `CAIRNPC1`) and knows nothing else of Cairn.
 """
 
@@ -54,6 +55,7 @@ class FinanceSystem:
         exchange = Path(config["exchange"])
         self._outbound, self._inbound = exchange / "outbound", exchange / "inbound"
         self._returns: dict[str, str] = config["return_once"]
+        self._lose = tuple(config.get("lose", ()))
         self._journal = Path(config["journal"])
         self._confirmed: set[str] = set()
         self._returned_invoices: set[str] = set()
@@ -64,7 +66,8 @@ class FinanceSystem:
         for path in sorted(self._outbound.glob("*.pvf")):
             if path.name not in self._confirmed:
                 batch_id, payments = read_file(path.read_bytes())
-                self._confirm(batch_id, [self._pay(batch_id, payment) for payment in payments])
+                told = [(payment, self._pay(batch_id, payment)) for payment in payments]
+                self._confirm(batch_id, [line for one, line in told if not one.invoice_number.startswith(self._lose)])
                 self._confirmed.add(path.name)
 
     def _pay(self, batch_id: str, payment: Payment) -> str:

@@ -1,4 +1,4 @@
-"""The outside parties of the demo as programs of their own: a college and a finance system."""
+"""The outside parties of the demo as programs of their own: a college, a finance system, a bank."""
 
 import asyncio
 import json
@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from cairn.stack.layout import ROOT
 
 READY_SECONDS_MAX = 60.0
 STOP_SECONDS_MAX = 10.0
+BANK_JOURNAL = "bank.jsonl"
 
 
 class PartyFailed(Fault):
@@ -25,12 +26,19 @@ class PartyFailed(Fault):
 
 
 @asynccontextmanager
-async def outside_parties(folder: Path, college: dict[str, Any], finance: dict[str, Any]) -> AsyncIterator[None]:
-    """Run both while the context lasts; each says `{"ready": true}` before the demo goes on."""
+async def outside_parties(
+    folder: Path, college: dict[str, Any], finance: dict[str, Any], bank: dict[str, Any] | None = None
+) -> AsyncIterator[None]:
+    """Run them while the context lasts, the bank if one is given; each says `{"ready": true}` before it goes on."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     college = college | {"port": free_port(), "journal": str(folder / "college.jsonl")}
     finance = finance | {"journal": str(folder / "finance.jsonl")}
-    async with _party(folder, "college", college), _party(folder, "finance_system", finance):
+    programs = {"college": college, "finance_system": finance}
+    if bank is not None:
+        programs["bank"] = bank | {"journal": str(folder / BANK_JOURNAL)}
+    async with AsyncExitStack() as running:
+        for name, config in programs.items():
+            await running.enter_async_context(_party(folder, name, config))
         yield
 
 

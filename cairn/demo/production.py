@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from cairn.demo.cast import PACKS, assemble
+from cairn.demo.cast import PACKS, Cast, assemble
 from cairn.demo.director import Director
-from cairn.demo.parties import outside_parties
+from cairn.demo.parties import BANK_JOURNAL, outside_parties
+from cairn.demo.reconciling import BANK, Reconciler
+from cairn.demo.redeeming import redeem
 from cairn.demo.scenarios import Scenario
 from cairn.stack.engines import environment, settings_fields
 from cairn.stack.layout import Home
@@ -33,8 +35,9 @@ async def produce(
         cast = await assemble(settings)
         urls = addresses(home, stack.ports)
         college = cast.college(urls["api"], {s.email: s.play for s in scenarios})
-        finance = {"exchange": str(home.exchange), "return_once": {"RET": "R03"}}
-        async with outside_parties(home.path / "parties", college, finance):
+        parties, exchange = home.path / "parties", str(home.exchange)
+        finance = {"exchange": exchange, "return_once": {"RET": "R03"}, "lose": ["LOST"]}
+        async with outside_parties(parties, college, finance, BANK | {"exchange": exchange}):
             director = Director(
                 urls["api"], cast, scenarios, lambda: on_cases([c.row() for c in director.cases], stack.status)
             )
@@ -46,10 +49,17 @@ async def produce(
             await asyncio.wait({running})
             if not running.cancelled():
                 running.result()
-            yield await _result(settings, director, urls, home)
+            reconciler = Reconciler(settings, urls["api"], cast, parties / BANK_JOURNAL)
+            reconciliation = None if asked.is_set() else await reconciler.run()
+            result = await _result(settings, director, cast, urls, home)
+            if reconciliation is not None:
+                result |= {"ok": result["ok"] and reconciliation["ok"], "reconciliation": reconciliation}
+            yield result
 
 
-async def _result(settings: ProcessSettings, director: Director, urls: dict[str, str], home: Home) -> dict[str, Any]:
+async def _result(
+    settings: ProcessSettings, director: Director, cast: Cast, urls: dict[str, str], home: Home
+) -> dict[str, Any]:
     from services.payments.main import money_by_stage
     from services.payments.settings import PaymentsSettings
 
@@ -63,11 +73,13 @@ async def _result(settings: ProcessSettings, director: Director, urls: dict[str,
             money[stage] = money.get(stage, 0) + cents
     cases = [case.row() for case in director.cases]
     adds_up = sum(money.values()) == appropriation
+    exam_vouchers = await redeem(settings, urls["api"], cast, director.cases, home.path / "parties")
     return {
-        "ok": adds_up and all(case["ok"] for case in cases),
+        "ok": adds_up and exam_vouchers["ok"] and all(case["ok"] for case in cases),
         "cases": cases,
         "money": money,
         "appropriation_cents": appropriation,
+        "exam_vouchers": exam_vouchers,
         "urls": urls,
         "looks": _looks(cases, urls, home),
     }

@@ -44,6 +44,11 @@ class Scenario:
         return f"{self.person}@learners.example"
 
 
+def invoiced(start: str) -> dict[str, Any]:
+    """A learner who completes, and whose invoice number begins so: bank and finance system treat it accordingly."""
+    return {"milestones": MILESTONES, "invoice": start}
+
+
 def _lorain(name: str, title: str, credential: str, expected: str = "reimbursed", **more: Any) -> Scenario:
     program_id, round_id = more.pop("where", ORDINARY)
     more.setdefault("play", {"milestones": MILESTONES})
@@ -61,9 +66,16 @@ INCOME_DOCUMENT = {
 }
 
 SCENARIOS: tuple[Scenario, ...] = (
-    _lorain("cybersecurity", "Lorain: cybersecurity, with exam", "lorain-cybersecurity"),
-    _lorain("coding", "Lorain: coding, letters in Spanish", "lorain-coding", language="es", person="lucia"),
-    _lorain("soldering", "Lorain: soldering", "lorain-soldering", person="sam"),
+    _lorain("cybersecurity", "Lorain: cybersecurity, with exam", "lorain-cybersecurity", play=invoiced("DUP")),
+    _lorain(
+        "coding",
+        "Lorain: coding, letters in Spanish",
+        "lorain-coding",
+        language="es",
+        person="lucia",
+        play=invoiced("LOST"),
+    ),
+    _lorain("soldering", "Lorain: soldering", "lorain-soldering", person="sam", play=invoiced("PAR")),
     _cleveland("smart-operations", "Cleveland State: operations, 1 of 3", "csu-smart-operations"),
     _cleveland("smart-analytics", "Cleveland State: analytics, 2 of 3", "csu-smart-analytics"),
     _cleveland("smart-automation", "Cleveland State: automation, 3 of 3", "csu-smart-automation"),
@@ -75,6 +87,8 @@ SCENARIOS: tuple[Scenario, ...] = (
         "bw-business-analytics",
         "reimbursed",
         person="bea",
+        play={"invoice": "BCK"},
+        repair=True,
     ),
     Scenario(
         "association",
@@ -84,6 +98,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         "nea-family-engagement",
         "reimbursed",
         person="noor",
+        play={"invoice": "BAR"},
     ),
     _lorain(
         "not-resident",
@@ -101,6 +116,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         "lorain-coding",
         where=LOW_INCOME,
         person="ivy",
+        play=invoiced("LAT"),
         document=INCOME_DOCUMENT,
         witness="information",
     ),
@@ -151,7 +167,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         "Payment returned, repaired, paid",
         "lorain-production",
         person="paula",
-        play={"milestones": MILESTONES, "invoice": "RET"},
+        play=invoiced("RET"),
         repair=True,
     ),
     _lorain(

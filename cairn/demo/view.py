@@ -75,6 +75,37 @@ def money_table(money: dict[str, int], appropriation_cents: int) -> Table:
     return table
 
 
+def bank_table(found: dict[str, Any]) -> Table:
+    """What the bank and the finance system did, what became of it, and whether the sums agree."""
+    table = Table(title="The bank and the books", title_justify="left", box=None, pad_edge=False)
+    table.add_column("what happened")
+    table.add_column("", justify="right")
+    table.add_column("what became of it")
+    for story in found["stories"]:
+        if story["times"]:
+            table.add_row(story["happened"], f"{story['times']} ×", story["became"])
+    open_ = found["lines_open"] + found["payments_open"] + found["statements_held"]
+    sums = [dollars(found[name]) for name in ("bank_cents", "statements_cents", "ledger_cents")]
+    agree = len(set(sums)) == 1
+    told = f"left the bank {sums[0]} = on its statements {sums[1]} = disbursed in the ledger {sums[2]}"
+    told = told if agree else told.replace("=", "|") + "  ≠"
+    table.caption = f"{told}\n{found['lines']} lines, {open_ or 'nothing'} open"
+    table.caption_justify = "left"
+    return table
+
+
+def redemption_line(found: dict[str, Any]) -> str:
+    """What the exam vendor's report came to, and what the lots cost and became."""
+    cost = sum(lot["cost_cents"] for lot in found["lots"])
+    codes = sum(lot["codes"] for lot in found["lots"])
+    used = sum(lot["states"].get("delivered", 0) for lot in found["lots"])
+    return (
+        f"The exam vendor's report: {found['lines']} lines, {found['applied']} applied, {found['repeated']} repeated,"
+        f" {found['unknown_code']} unknown and {found['contradiction']} contradictory for a person."
+        f" {used} of {codes} codes used, {dollars(cost)} in all."
+    )
+
+
 def live_panel(cases: Sequence[dict[str, Any]], status: str) -> Panel:
     """The live view."""
     closed = sum(case["outcome"] is not None for case in cases)
@@ -91,6 +122,11 @@ def show_end(console: Console, result: dict[str, Any], looks: Sequence[str]) -> 
             console.print(f"  {case['title']}: " + ", ".join(case["reasons"]), style="dim", highlight=False)
     console.print()
     console.print(money_table(result["money"], result["appropriation_cents"]))
+    console.print()
+    if "reconciliation" in result:
+        console.print(bank_table(result["reconciliation"]))
+        console.print()
+    console.print(redemption_line(result["exam_vouchers"]))
     console.print()
     lines = [Text(f"  {number}. {look}") for number, look in enumerate(looks, 1)]
     # An address broken over two lines could not be clicked.

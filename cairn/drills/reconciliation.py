@@ -217,7 +217,7 @@ async def _check(trial: Trial, campaign: Campaign) -> None:
     stages = await owner.fetchrow(STAGES)
     assert stages is not None
     trial.equal("cents in transit, disbursed, payable", (0, paid, back), tuple(stages.values()))
-    moved = campaign.bank.paying.booked_cents + campaign.bank.returning.booked_cents
+    moved = campaign.bank.moved_cents
     trial.equal("cents that left the bank, and cents disbursed", -moved, stages["disbursed_cents"])
     opened = await owner.fetch("SELECT reason, count(*) FROM statement_line WHERE state = 'open' GROUP BY 1")
     trial.equal("lines that have not ended", {}, {row[0]: row[1] for row in opened})

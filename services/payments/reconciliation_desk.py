@@ -10,7 +10,7 @@ from services.payments.settings import PaymentsSettings
 from services.payments.store.reconciliation_acts import Act
 from services.payments.usecases import reconciliation_acts as acts
 from services.payments.usecases.reconciliation import Turn, reconcile_open
-from services.payments.usecases.reconciliation_page import Page, page_of
+from services.payments.usecases.reconciliation_page import Page, page_of, tally_of
 from services.payments.usecases.statements import Taken, take_statement
 
 ROLE, SCHEMA = "cairn_payments", "payments"
@@ -30,6 +30,12 @@ async def reconciled_page(settings: PaymentsSettings) -> Page:
     async with _opened(settings) as db:
         await reconcile_open(db=db, now=now)
         return await page_of(db=db, now=now)
+
+
+async def tally(settings: PaymentsSettings) -> tuple[dict[str, int], list[str]]:
+    """Counts of what bank and finance system made of the payments; payees whose late returns wait for a repair."""
+    async with _opened(settings) as db:
+        return await tally_of(db=db)
 
 
 async def decide_line(

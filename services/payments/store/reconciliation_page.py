@@ -27,6 +27,28 @@ ACCOUNTS = """
 SELECT DISTINCT ON (bank, account) bank, account, form, day, closing_cents FROM bank_statement
 WHERE state = 'accepted' ORDER BY bank, account, day DESC, chain_number DESC
 """
+TALLY = """
+SELECT
+    (SELECT count(*) FROM disbursement WHERE settlement_evidence LIKE 'statement line %') AS settled_by_statement,
+    (SELECT count(*) FROM disbursement WHERE settlement_evidence LIKE 'confirmation %') AS settled_by_confirmation,
+    (SELECT count(DISTINCT disbursement_id) FROM payment_evidence AS e JOIN statement_line AS l USING (line_id)
+        WHERE l.reason = 'settles_in_parts') AS paid_in_parts,
+    (SELECT count(*) / 2 FROM statement_line WHERE reason = 'duplicate_reversed') AS duplicates_reversed,
+    (SELECT count(*) FROM statement_line WHERE reason = 'matched_by_person') AS matched_by_people,
+    (SELECT count(*) FROM payment_evidence WHERE effect IN ('returns', 'confirms_return')) AS returned,
+    (SELECT count(*) FROM payment_evidence WHERE effect = 'returns_late') AS returned_late,
+    (SELECT count(*) FROM bank_statement WHERE state = 'accepted') AS statements,
+    (SELECT count(*) FROM bank_statement WHERE state = 'accepted' AND decided_at > taken_at) AS followed,
+    (SELECT count(*) FROM bank_statement WHERE place = 0) AS unproven,
+    (SELECT coalesce(sum(lines - new_lines), 0) FROM bank_statement WHERE state = 'accepted') AS lines_repeated,
+    (SELECT count(*) FROM statement_line) AS lines,
+    (SELECT coalesce(sum(amount_cents), 0) FROM statement_line)::bigint AS moved_cents,
+    (SELECT coalesce(sum(disbursed_cents), 0) FROM balance WHERE level = 'line')::bigint AS disbursed_cents
+"""
+RETURNED_LATE = """
+SELECT DISTINCT d.provider_id FROM disbursement AS d JOIN payment_evidence AS e USING (disbursement_id)
+WHERE e.effect = 'returns_late' AND d.state = 'returned' ORDER BY d.provider_id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +125,15 @@ async def open_lines(tx: Connection, count_max: int) -> list[OpenLine]:
 
 async def accounts(tx: Connection) -> list[Account]:
     return [Account(**dict(row)) for row in await tx.fetch(ACCOUNTS)]
+
+
+async def tally(tx: Connection) -> dict[str, int]:
+    """What the bank and the finance system made of the payments and statements, counted."""
+    row = await tx.fetchrow(TALLY)
+    assert row is not None
+    return {name: int(count) for name, count in row.items()}
+
+
+async def payees_returned_late(tx: Connection) -> list[str]:
+    """Payees whose payments came back after settlement and wait for a repair."""
+    return [row["provider_id"] for row in await tx.fetch(RETURNED_LATE)]

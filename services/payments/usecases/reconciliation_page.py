@@ -116,6 +116,13 @@ async def page_of(*, db: Database, now: datetime) -> Page:
     )
 
 
+async def tally_of(*, db: Database) -> tuple[dict[str, int], list[str]]:
+    """What bank and finance system made of the payments, counted; payees whose late returns wait for a repair."""
+    async with db.transaction() as tx:
+        await page_store.one_moment(tx)
+        return await page_store.tally(tx), await page_store.payees_returned_late(tx)
+
+
 def _aging(lines: tuple[tuple[OpenLine, int], ...], payments: list[ItemVerdict]) -> tuple[Aged, ...]:
     names = [*(name for _, name in BUCKETS), LAST_BUCKET]
     rows = {name: [0, 0, 0, 0] for name in names}
