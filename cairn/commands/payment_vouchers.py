@@ -120,7 +120,7 @@ def _listed(path: Path | None, sample: int | None, account: str, message: str, a
         return found
     said = f"{len(faults)} faults; nothing was written"
     if as_json:
-        facts = {"ok": False, "code": "payments_faulty", "message": said, "faults": [asdict(one) for one in faults]}
+        facts = {"ok": False, "code": "payments_faulty", "message": said, "faults": [one.as_json() for one in faults]}
         print(json.dumps(facts), flush=True)
     else:
         complain(False, "payments_faulty", "\n".join([said, *(f"  {fault}" for fault in faults[:FAULTS_SHOWN])]))

@@ -10,6 +10,7 @@ it yields is to be used only when the verdict at the end says that the file is v
 (IAT), the columns that dishonored and contested returns have of their own, refused notifications (C61 and above).
 """
 
+from services.payments.line_faults import LineFault
 from services.payments.nacha.changes import CHANGE_REASONS, ChangeReason, Correction, corrected_data, correction
 from services.payments.nacha.faults import Fault
 from services.payments.nacha.fields import RecordMisfit
@@ -22,7 +23,7 @@ from services.payments.nacha.model import (
     Sums,
 )
 from services.payments.nacha.originator import SAMPLE_ORIGINATOR, Originator, originator_from
-from services.payments.nacha.payments import COLUMNS, LineFault, Payment, PaymentLines
+from services.payments.nacha.payments import COLUMNS, Payment, PaymentLines
 from services.payments.nacha.planning import FilePlan, PlanRefused
 from services.payments.nacha.reader import FileReader, Found, Verdict
 from services.payments.nacha.returns import RETURN_REASONS, Requires, ReturnReason

@@ -5,8 +5,8 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from services.payments.line_faults import FAULTS_KEPT_MAX, LineFault
 from services.payments.nacha.routing import is_routing_number
 from services.payments.nacha.segments import Invoice, SegmentFaulty, invoice_segment
 from services.payments.nacha.transactions import EntryClass
@@ -23,7 +23,6 @@ COLUMNS = {
 }
 REQUIRED = ("payee_name", "routing_number", "account_number", "account_type", "amount_cents")
 AMOUNT_CENTS_MAX = 9_999_999_999
-FAULTS_KEPT_MAX = 1000
 _PRINTABLE = re.compile(r"[\x20-\x7e]*")
 
 
@@ -39,22 +38,6 @@ class Payment:
     identification: str = ""
     invoices: tuple[Invoice, ...] = ()
     kind: str = "payment"
-
-
-@dataclass(frozen=True, slots=True)
-class LineFault:
-    """What is wrong with one cell; an empty column speaks of the whole line."""
-
-    file: str
-    line: int
-    column: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.file}, line {self.line}, {self.column or 'line'}: {self.reason}"
-
-    def as_json(self) -> dict[str, Any]:
-        return {"file": self.file, "line": self.line, "column": self.column, "reason": self.reason}
 
 
 class PaymentLines:

@@ -42,26 +42,9 @@ BATCH_HEADER = Layout(
 )
 
 
-def _entry(identification: str, name: str) -> Layout:
-    return Layout(
-        "entry detail",
-        constant("Record Type Code", "6"),
-        digits("Transaction Code", 2),
-        digits("Receiving DFI Identification", 8),
-        digits("Check Digit", 1),
-        named("DFI Account Number", 17),
-        number("Amount", 10),
-        text(identification, 15),
-        named(name, 22),
-        text("Discretionary Data", 2),
-        matching("Addenda Record Indicator", 1, "[01]", "0 or 1"),
-        digits("Trace Number", 15),
-    )
-
-
-def _corporate_entry(identification: str, amount: str) -> Layout:
-    return Layout(
-        "entry detail",
+def _receiver(identification: str, amount: str) -> tuple[Field, ...]:
+    """The columns with which every entry begins: what, to which bank and account, how much, for whom."""
+    return (
         constant("Record Type Code", "6"),
         digits("Transaction Code", 2),
         digits("Receiving DFI Identification", 8),
@@ -69,13 +52,27 @@ def _corporate_entry(identification: str, amount: str) -> Layout:
         named("DFI Account Number", 17),
         number(amount, 10),
         text(identification, 15),
+    )
+
+
+_END = (
+    text("Discretionary Data", 2),
+    matching("Addenda Record Indicator", 1, "[01]", "0 or 1"),
+    digits("Trace Number", 15),
+)
+
+
+def _entry(identification: str, name: str) -> Layout:
+    return Layout("entry detail", *_receiver(identification, "Amount"), named(name, 22), *_END)
+
+
+def _corporate_entry(identification: str, amount: str) -> Layout:
+    counted = (
         number("Number of Addenda Records", 4),
         named("Receiving Company Name", 16),
         constant("Reserved", "  "),
-        text("Discretionary Data", 2),
-        matching("Addenda Record Indicator", 1, "[01]", "0 or 1"),
-        digits("Trace Number", 15),
     )
+    return Layout("entry detail", *_receiver(identification, amount), *counted, *_END)
 
 
 ENTRIES: dict[str, Layout] = {

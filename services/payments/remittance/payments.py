@@ -3,11 +3,11 @@
 import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 
 from contracts.ids import ApplicationId, DisbursementId
 from contracts.money import CENTS_MAX
+from services.payments.line_faults import FAULTS_KEPT_MAX, LineFault
 from services.payments.remittance.vouchers import PaymentVoucher
 
 COLUMNS = {
@@ -23,21 +23,7 @@ COLUMNS = {
     "disbursement_id": "optional: the payment's id; else one is made from the line",
 }
 REQUIRED = ("supplier_number", "invoice_number", "invoice_on", "amount_cents", "due_on")
-FAULTS_KEPT_MAX = 1_000
 SAMPLE_DAY = date(2026, 3, 10)
-
-
-@dataclass(frozen=True, slots=True)
-class LineFault:
-    """What is wrong with one cell; an empty column speaks of the whole line."""
-
-    file: str
-    line: int
-    column: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.file}, line {self.line}, {self.column or 'line'}: {self.reason}"
 
 
 def read_payments(
