@@ -74,6 +74,18 @@ def vouchers(
     _run(measure(count), write=write, as_json=as_json)
 
 
+@bench.command()
+def ledger(
+    entries: Annotated[int, typer.Option(min=0, max=10_000_000, help="Past entries of the second run.")] = 1_000_000,
+    write: WriteFlag = True,
+    as_json: JsonFlag = False,
+) -> None:
+    """Holds and encumbrances a second on one hot budget, beside row locks and a plain rebuild of pgledger."""
+    from cairn.bench.ledger import measure
+
+    _run(measure(entries), write=write, as_json=as_json)
+
+
 @bench.command(name="all")
 def everything(write: WriteFlag = True, as_json: JsonFlag = False) -> None:
     """Every benchmark, one after the other."""

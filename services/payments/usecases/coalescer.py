@@ -22,6 +22,8 @@ SHARDS = 4
 BATCH_MAX = 256
 WAITING_MAX = 4_096
 """Of all shards together."""
+PLANS = {"enable_seqscan": "off", "plan_cache_mode": "force_generic_plan"}
+"""Every look-up of a batch is by key: statistics of a table that grows fast must not talk the planner out of it."""
 UNAVAILABLE_MAX = 2
 """Of a batch that failed, so many fail alone for want of the database before the rest is told to come again."""
 
@@ -176,5 +178,5 @@ class Coalescer(Generic[A, R]):
                 one.tell(answer)
 
     async def _transact(self, batch: list[Waiting[A, R]]) -> Sequence[R | CairnError]:
-        async with self._db.transaction() as tx:
+        async with self._db.transaction(local=PLANS) as tx:
             return await self._together(tx, batch)
