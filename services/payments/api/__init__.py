@@ -13,6 +13,7 @@ from services.payments.api.budgets import budgets, waiting_list
 from services.payments.api.doors import PaymentsDoors
 from services.payments.api.exam_vouchers import exam_vouchers
 from services.payments.api.payees import payees
+from services.payments.api.reconciliation import reconciliation
 from services.payments.domain import PayeeRepairId
 from services.payments.usecases import answering
 from services.payments.usecases.claims import claim_of_provider
@@ -46,6 +47,7 @@ def router(doors: PaymentsDoors) -> APIRouter:
     routes = APIRouter()
     routes.include_router(_payments(doors), tags=["payments"])
     routes.include_router(payees(doors), tags=["payments"])
+    routes.include_router(reconciliation(doors), tags=["payments"])
     routes.include_router(_reading(doors))
     routes.include_router(_vouchers(doors), tags=["exam vouchers"])
     routes.include_router(exam_vouchers(doors), tags=["exam vouchers"])

@@ -92,6 +92,7 @@ async def callers(db, fresh):
 BATCH, DOCUMENT = PaymentBatchId.derive("x"), BudgetDocumentId.derive("x")
 CHANGE, HOLD = PayeeChangeId.derive("x"), PayeeHoldId.derive("x")
 DOORS = [
+    ("GET", "/v1/reconciliation", {"anna", "ben"}),
     ("POST", "/v1/payment-batches", {"anna", "ben"}),
     ("POST", f"/v1/payment-batches/{BATCH}/approval", {"anna", "ben"}),
     ("POST", f"/v1/payees/{PROVIDER}/repairs", {"anna", "ben"}),

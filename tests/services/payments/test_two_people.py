@@ -10,6 +10,7 @@ import pytest
 from services.payments.domain import MakerIsChecker
 from services.payments.payees import Rail
 from services.payments.remittance import write_confirmations
+from services.payments.usecases import reconciliation_acts
 from services.payments.usecases.batches import approve_batch, build_batch
 from services.payments.usecases.confirmations import take_confirmations
 from services.payments.usecases.disbursements import approve_repair, open_repair
@@ -17,7 +18,9 @@ from services.payments.usecases.lot_charges import approve_charge, charge_lot
 from services.payments.usecases.payees import Proposal, approve_change, propose_change, record_call_back
 from services.payments.usecases.screening import approve_release, hold_payee, propose_release
 from services.payments.usecases.vouchers import import_lot
+from tests.services.payments.bank import OURS
 from tests.services.payments.case import NOW, PROGRAM, PROVIDER, Case, Desk
+from tests.services.payments.reconciled import CENTS, Books
 from tests.services.payments.usecases.test_batches import ACCOUNT, BOTH, CALLED, NUMBERS
 from tests.services.payments.usecases.test_claims import word
 from tests.services.payments.usecases.test_vouchers import KEYS, LOT
@@ -90,6 +93,36 @@ async def exam_voucher_lot(desk: Desk, maker: str, checker: str) -> object:
         return await approve_charge(tx, LOT.lot_id, checker=checker, now=NOW)
 
 
+async def line_matched(desk: Desk, maker: str, checker: str) -> object:
+    books = Books(desk)
+    (payment,) = await books.send("ann")
+    books.bank.debit(CENTS)
+    await books.take()
+    await books.turn()
+    line = await books.line("candidates_found")
+    act = await reconciliation_acts.match_line(line, payment, "by phone", maker=maker, db=desk.db, now=NOW)
+    return await reconciliation_acts.agree(act.act_id, checker=checker, ours=OURS, db=desk.db, now=NOW)
+
+
+async def line_explained(desk: Desk, maker: str, checker: str) -> object:
+    books = Books(desk)
+    books.bank.debit(CENTS)
+    await books.take()
+    await books.turn()
+    line = await books.line("unknown_payment")
+    act = await reconciliation_acts.explain_line(line, "another program's", maker=maker, db=desk.db, now=NOW)
+    return await reconciliation_acts.agree(act.act_id, checker=checker, ours=OURS, db=desk.db, now=NOW)
+
+
+async def statement_accepted(desk: Desk, maker: str, checker: str) -> object:
+    books = Books(desk)
+    await books.take()
+    books.bank.balance_cents += 5
+    (held,) = (await books.take()).held
+    act = await reconciliation_acts.accept_statement(held.statement_id, "a letter", maker=maker, db=desk.db, now=NOW)
+    return await reconciliation_acts.agree(act.act_id, checker=checker, ours=OURS, db=desk.db, now=NOW)
+
+
 PATHS: list[Path] = [
     voucher_batch,
     ach_batch,
@@ -98,6 +131,9 @@ PATHS: list[Path] = [
     payee_call_back,
     payee_release,
     exam_voucher_lot,
+    line_matched,
+    line_explained,
+    statement_accepted,
 ]
 
 

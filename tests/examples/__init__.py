@@ -1,0 +1,1 @@
+"""The outside parties, apart from Cairn."""
