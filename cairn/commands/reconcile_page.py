@@ -1,6 +1,5 @@
 """The page of `cairn reconcile`: as tables for a person, as one object for a program."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -27,23 +26,20 @@ def show(page: "Page", to: TextIO) -> None:
 
 
 def _parts(page: "Page") -> list[RenderableType]:
-    parts: list[RenderableType] = [Text(f"Reconciliation, {page.as_of}", style="bold"), _in_transit(page), Text("")]
-    if page.accounts:
-        parts += [Text("Accounts", style="bold"), _accounts(page)]
-    if page.endings:
-        parts += [Text("How the lines of the statements ended", style="bold"), _endings(page)]
-    if page.lines or page.payments:
-        parts += [Text("Ages of what is open, in banking days", style="bold"), _aging(page)]
-    if page.lines:
-        parts += [Text("Open lines", style="bold"), _lines(page), *_more(len(page.lines))]
-    if page.payments:
-        parts += [Text("Open payments", style="bold"), _payments(page), *_more(len(page.payments))]
-    if page.held:
-        parts += [Text("Statements held", style="bold"), _held(page)]
-    if page.waiting:
-        parts += [Text("Decisions that wait for a second person", style="bold"), _waiting(page)]
-    parts.append(_verdict(page))
-    return parts
+    sections: list[tuple[str, RenderableType, int]] = [
+        ("Accounts", _accounts(page), len(page.accounts)),
+        ("How the lines of the statements ended", _endings(page), len(page.endings)),
+        ("Ages of what is open, in banking days", _aging(page), len(page.lines) + len(page.payments)),
+        ("Open lines", _lines(page), len(page.lines)),
+        ("Open payments", _payments(page), len(page.payments)),
+        ("Statements held", _held(page), len(page.held)),
+        ("Decisions that wait for a second person", _waiting(page), len(page.waiting)),
+    ]
+    parts: list[RenderableType] = [Text(f"Reconciliation, {page.as_of}", style="bold"), _in_transit(page)]
+    for title, table, rows in sections:
+        if rows:
+            parts += [Text(""), Text(title, style="bold"), table]
+    return [*parts, Text(""), _verdict(page)]
 
 
 def _in_transit(page: "Page") -> Panel:
@@ -95,20 +91,22 @@ def _aging(page: "Page") -> Table:
 def _lines(page: "Page") -> Table:
     from services.payments.reconciling import MEANINGS
 
-    table = _table("line", "day", ">amount", ">age", "why it is open, and what to look at")
+    table = _table("day", ">amount", ">age", "why it is open, and what to look at")
     for one, days in page.lines[:ROWS_MAX]:
         line = one.line
         why = Text(MEANINGS[one.reason])
         if one.difference_cents:
             why.append(f" ({one.difference_cents / 100:+,.2f})")
-        for told in filter(None, (line.reference or line.trace, line.description)):
-            why.append(f"\n{told}", style="dim")
+        why.append(f"\n{line.line_id}")
+        for told in dict.fromkeys((line.reference or line.trace, line.description)):
+            if told and told not in one.disbursement_ids:
+                why.append(f"\n{told}", style="dim")
         for found in one.disbursement_ids[:3]:
             why.append(f"\n→ {found}", style="cyan")
         for candidate in one.candidates:
             why.append(f"\n? {candidate['id']}", style="cyan").append(f" {_why(candidate)}", style="dim")
-        table.add_row(line.line_id, str(line.day), dollars(line.amount_cents), _age(days), why)
-    return table
+        table.add_row(str(line.day), dollars(line.amount_cents), _age(days), why)
+    return _cut(table, len(page.lines))
 
 
 def _why(candidate: dict[str, Any]) -> str:
@@ -123,27 +121,30 @@ def _why(candidate: dict[str, Any]) -> str:
 def _payments(page: "Page") -> Table:
     from services.payments.reconciling import MEANINGS
 
-    table = _table("payment", "sent", ">amount", ">age", "why it is open")
+    table = _table("sent", ">amount", ">age", "why it is open")
     for one in page.payments[:ROWS_MAX]:
         item = one.item
-        row = (item.disbursement_id, str(item.sent_on), dollars(item.amount_cents), _age(one.age_days))
-        table.add_row(*row, MEANINGS[one.reason])
-    return table
+        why = Text(MEANINGS[one.reason]).append(f"\n{item.disbursement_id}")
+        table.add_row(str(item.sent_on), dollars(item.amount_cents), _age(one.age_days), why)
+    return _cut(table, len(page.payments))
 
 
 def _held(page: "Page") -> Table:
-    table = _table("statement", "account", "day", "why it is held")
+    table = _table("account", "day", "why it is held")
     for one in page.held:
-        why = Text(one.reason.replace("_", " ")).append(f"\n{one.explanation}", style="dim")
-        table.add_row(one.statement_id, one.account or "whole file", str(one.day), why)
+        why = Text(one.reason.replace("_", " ")).append(f"\n{one.statement_id}")
+        why.append(f"\n{one.explanation}", style="dim")
+        table.add_row(one.account or "whole file", str(one.day), why)
     return table
 
 
 def _waiting(page: "Page") -> Table:
-    table = _table("decision", "what", "about", "made by", "reason")
+    table = _table("what", "made by", "decision, and what it is about")
     for one in page.waiting:
-        about = "\n".join(filter(None, (one.line_id or one.statement_id, one.disbursement_id)))
-        table.add_row(one.act_id, one.kind, about, one.made_by, one.reason)
+        about = Text(one.act_id)
+        for told in filter(None, (one.line_id or one.statement_id, one.disbursement_id, one.reason)):
+            about.append(f"\n{told}", style="dim")
+        table.add_row(one.kind, one.made_by, about)
     return table
 
 
@@ -171,8 +172,10 @@ def _table(*names: str) -> Table:
     return table
 
 
-def _more(count: int) -> Sequence[RenderableType]:
-    return [Text(f"and {count - ROWS_MAX} more", style="dim")] if count > ROWS_MAX else []
+def _cut(table: Table, count: int) -> Table:
+    if count > ROWS_MAX:
+        table.add_row("", "", "", Text(f"and {count - ROWS_MAX} more", style="dim"))
+    return table
 
 
 def _age(days: int) -> Text:
