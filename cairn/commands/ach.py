@@ -106,6 +106,66 @@ def read(
         raise typer.Exit(Exit.FAILED)
 
 
+@ach.command("pain001", epilog=CSV_HELP)
+def credit_transfer(
+    out: Annotated[Path, typer.Option("--out", help="The XML file to write; put in place when it is complete.")],
+    debtor_account: Annotated[str, typer.Option(help="The account at your bank from which is paid.")],
+    entry_class: Annotated[
+        Literal["CCD", "CTX", "PPD"], typer.Option("--class", help="The entry class, as local instrument.")
+    ] = "CCD",
+    payments: Annotated[Path | None, typer.Option(help="CSV, one payment a line.", exists=True, dir_okay=False)] = None,
+    sample: Annotated[int | None, typer.Option(min=1, max=10_000, help="So many payments nobody made.")] = None,
+    originator: Annotated[Path | None, typer.Option(help="TOML: who pays; made up if left out.", exists=True)] = None,
+    effective: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day it is to settle; else the next banking day.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write the same payments as ISO 20022 pain.001.001.09, valid by its schema: payments to checking accounts."""
+    from contracts.ids import PaymentBatchId
+    from services.payments.nacha import EntryClass, PaymentLines, sample_payments
+    from services.payments.nacha.banking_days import after
+    from services.payments.rails.pain001 import MESSAGE, CreditTransferRefused
+    from services.payments.rails.pain001 import credit_transfer as message_of
+
+    if (payments is None) == (sample is None):
+        raise typer.BadParameter("give either --payments FILE.csv or --sample N")
+    sender, chosen = _originator(originator, as_json), EntryClass(entry_class)
+    if payments is None:
+        made = sample_payments(2 * (sample or 1) + 10, chosen)
+        listed = [one for one in made if one.kind == "payment" and one.account_type == "checking"][: sample or 1]
+    else:
+        with payments.open(encoding="utf-8-sig", errors="replace", newline="") as text:
+            lines = PaymentLines(text, file=payments.name, entry_class=chosen)
+            listed = list(lines)
+        if lines.fault_count:
+            _complain_of_lines(lines, as_json)
+            raise typer.Exit(Exit.FAILED)
+    made_at, message_id = datetime.now().astimezone(), PaymentBatchId.new()
+    execute_on = effective.date() if effective else after(made_at.date(), 1)
+    try:
+        content = message_of(
+            sender,
+            listed,
+            entry_class=chosen,
+            message_id=message_id,
+            debtor_account=debtor_account,
+            made_at=made_at,
+            execute_on=execute_on,
+        )
+    except CreditTransferRefused as refused:
+        complain(as_json, "not_written", f"{refused}; nothing was written")
+        raise typer.Exit(Exit.FAILED) from refused
+    beside = out.with_name(f".{out.name}.{os.getpid()}")
+    beside.write_bytes(content)
+    beside.chmod(0o600)
+    beside.replace(out)
+    total = sum(one.amount_cents for one in listed)
+    facts = {"file": str(out), "message": MESSAGE, "message_id": message_id, "entries": len(listed)}
+    said = f"{MESSAGE} with {len(listed)} payments in {out}, valid by its schema."
+    answer(as_json, facts | {"total_cents": total, "execute_on": execute_on}, said)
+
+
 def _originator(path: Path | None, as_json: bool) -> "Originator":
     from services.payments.nacha import SAMPLE_ORIGINATOR, originator_from
 
