@@ -69,13 +69,13 @@ def _accounts(page: "Page") -> Table:
 def _endings(page: "Page") -> Table:
     from services.payments.reconciling import MEANINGS
 
-    table = _table("ending", "why", ">lines", ">amount")
+    table = _table("ending", ">lines", ">amount", "why")
     for one in page.endings:
         state = Text(one.state, style=STATE_STYLES[one.state])
-        table.add_row(state, MEANINGS[one.reason], str(one.lines), dollars(one.cents))
+        table.add_row(state, str(one.lines), dollars(one.cents), MEANINGS[one.reason])
     total = sum(one.lines for one in page.endings)
     table.add_section()
-    table.add_row("all", "", str(total), dollars(sum(one.cents for one in page.endings)), style="bold")
+    table.add_row("all", str(total), dollars(sum(one.cents for one in page.endings)), "", style="bold")
     return table
 
 
