@@ -10,7 +10,8 @@ from cairn.commands import (
     dead_letters,
     elsewhere,
     exam_vouchers,
-    money,
+    issuers,
+    ledger,
     payees,
     payment_vouchers,
     preparation,
@@ -33,7 +34,8 @@ stack.register(app)
 processes.register(app)
 preparation.register(app)
 cases.register(app)
-money.register(app)
+ledger.register(app)
+issuers.register(app)
 budgets.register(app)
 exam_vouchers.register(app)
 ach.register(app)

@@ -238,4 +238,9 @@ class Proof:
 
     @property
     def is_right(self) -> bool:
-        return not (self.differences or self.overdrawn or self.repeated or self.negative)
+        return not self.faults
+
+    @property
+    def faults(self) -> tuple[Difference | str, ...]:
+        """Everything that is wrong, differences first."""
+        return (*self.differences, *self.overdrawn, *self.repeated, *self.negative)

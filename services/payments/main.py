@@ -37,7 +37,8 @@ from services.payments.usecases.batches import call_for_unanswered, transmit_bat
 from services.payments.usecases.confirmations import read_inbound
 from services.payments.usecases.exam_stock import expire_vouchers, watch_stock
 from services.payments.usecases.funding import expire_holds
-from services.payments.usecases.proof import money_of_program, prove
+from services.payments.usecases.nightly import prove_nightly
+from services.payments.usecases.proof import money_of_program, prove_books
 from services.payments.usecases.reconciliation import reconcile_open
 from services.payments.usecases.statements import read_statements
 from services.payments.usecases.vouchers import import_lot
@@ -47,6 +48,9 @@ ROLE, SCHEMA = "cairn_payments", "payments"
 EXAM_CODES_KEY = "exam_codes.key"
 UNANSWERED_SECONDS = 300.0
 """How often files without an answer are looked for."""
+
+PROOF_DUE_SECONDS = 900.0
+"""How often it is looked whether the nightly proof is due."""
 
 log = logger(__name__)
 
@@ -92,6 +96,10 @@ async def start(life: Lifetime, settings: PaymentsSettings) -> None:
             await reconcile_open(db=db, now=clock.now())
             unmatched = False
 
+    async def prove_books_nightly() -> None:
+        await prove_nightly(db=db, now=clock.now())
+
+    life.task("proof", _again_and_again("proof", prove_books_nightly, PROOF_DUE_SECONDS))
     life.task("clocks", _again_and_again("clocks", keep_clocks, settings.holds_sweep_seconds))
     life.task(
         "exam vouchers", _again_and_again("exam vouchers", keep_exam_vouchers, settings.exam_vouchers_sweep_seconds)
@@ -130,14 +138,16 @@ async def open_doors(life: Lifetime, settings: PaymentsSettings) -> APIRouter:
 
 async def prove_ledger(settings: PaymentsSettings) -> dict[str, Any]:
     """`cairn ledger prove`: refold the journal; `ok` where every balance row is what its entries add up to."""
-    async with _opened(settings) as db, db.connection() as connection:
-        proof = await prove(connection)
+    async with _opened(settings) as db:
+        proof = await prove_books(db=db)
     return {
         "ok": proof.is_right,
         "entries": proof.entries,
         "balance_rows": proof.rows,
         "differences": [asdict(difference) for difference in proof.differences],
         "overdrawn": list(proof.overdrawn),
+        "repeated": list(proof.repeated),
+        "negative": list(proof.negative),
     }
 
 

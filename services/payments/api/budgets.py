@@ -11,6 +11,7 @@ from kit.http import once_from, require, respond
 from kit.idempotency import Once
 from services.payments.api.doors import PaymentsDoors
 from services.payments.authority import BudgetDocumentId, DocumentState
+from services.payments.books_views import ForecastShown, forecast_shown
 from services.payments.budget_views import (
     DocumentRefused,
     DocumentShown,
@@ -20,6 +21,7 @@ from services.payments.budget_views import (
     place_shown,
 )
 from services.payments.usecases import budget_answers
+from services.payments.usecases.books import forecast
 from services.payments.usecases.standing import place_of_case
 from services.payments.views import Nothing
 
@@ -73,6 +75,23 @@ def budgets(doors: PaymentsDoors) -> APIRouter:
     ) -> DocumentsShown:
         """The program's documents, the newest first, fifty to a page."""
         return await budget_answers.list_documents(program_id, state=state, before=before, db=db)
+
+    return routes
+
+
+def forecasts(doors: PaymentsDoors) -> APIRouter:
+    """Where a budget line will end."""
+    routes = APIRouter(prefix="/v1/budgets")
+    reader = require(doors.access, ("staff", "finance"), "budgets:read")
+
+    @routes.get("/{program_id}/forecast")
+    async def read_forecast(
+        program_id: Annotated[Slug, Path()],
+        fiscal_year: Annotated[int | None, Query(ge=1, le=9999)] = None,
+        who: Principal = Depends(reader),
+    ) -> ForecastShown:
+        """Burn-down, utilisation, and what will be left at the end of the year, by provider award; the latest year."""
+        return forecast_shown(await forecast(program_id, fiscal_year, db=doors.db, now=doors.clock.now()))
 
     return routes
 

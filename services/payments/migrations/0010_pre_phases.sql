@@ -23,3 +23,12 @@ COMMENT ON FUNCTION close_line IS
     'open → soft_closed → hard_closed; ok (also again), unknown, out_of_order, still_open (money is available, held or encumbered)';
 REVOKE ALL ON FUNCTION close_line FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION close_line TO cairn_payments;
+
+-- When the books were last proven, and with what result: the nightly proof asks, and whoever asks after it.
+CREATE TABLE ledger_proof (
+    one_row boolean PRIMARY KEY DEFAULT true CHECK (one_row),
+    proven_at timestamptz NOT NULL,
+    entries bigint NOT NULL,
+    faults bigint NOT NULL
+);
+INSERT INTO ledger_proof (proven_at, entries, faults) VALUES ('-infinity', 0, 0);

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from kit.db import Connection
-from services.payments.ledger import STAGES, Code, Difference, Phase, Posted, Proof, Transfer
+from services.payments.ledger import STAGES, Code, Difference, Phase, Posted, Proof, Scope, Transfer
 
 # The posting function answers one row per transfer, in the order given.
 POST = """
@@ -80,7 +81,14 @@ SELECT
     ) AS negative
 """
 
+SCOPES = """
+SELECT id, book, line_id, round_id, award_id, person_id FROM transfer WHERE id = ANY ($1::text[]) AND outcome = 'ok'
+"""
+
 CLOSE_LINE = "SELECT close_line($1, $2)"
+ONE_MOMENT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+CLAIM_PROOF = "SELECT true FROM ledger_proof WHERE proven_at <= $1 FOR UPDATE SKIP LOCKED"
+KEEP_PROOF = "UPDATE ledger_proof SET proven_at = $1, entries = $2, faults = $3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +141,35 @@ async def post(tx: Connection, transfers: Sequence[Transfer]) -> list[Posted]:
 
 async def balances(tx: Connection, ids: Sequence[str]) -> dict[str, Balance]:
     """The balance rows that exist among `ids`."""
-    return {row["id"]: _balance(dict(row)) for row in await tx.fetch(BALANCES, list(ids))}
+    return {row["id"]: balance_of(dict(row)) for row in await tx.fetch(BALANCES, list(ids))}
 
 
 async def program_balances(tx: Connection, program_id: str) -> list[Balance]:
     """Lines, rounds and awards of a program, widest first."""
-    return [_balance(dict(row)) for row in await tx.fetch(PROGRAM_BALANCES, program_id)]
+    return [balance_of(dict(row)) for row in await tx.fetch(PROGRAM_BALANCES, program_id)]
+
+
+async def scopes(tx: Connection, ids: Sequence[str]) -> dict[str, Scope]:
+    """The balance rows in which each of these entries moved its money."""
+    return {
+        row["id"]: Scope(row["book"], row["line_id"], row["round_id"], row["award_id"], row["person_id"])
+        for row in await tx.fetch(SCOPES, list(ids))
+    }
+
+
+async def read_one_moment(tx: Connection) -> None:
+    """All that this transaction reads stood so at one moment: rows, journal and sums agree with each other."""
+    await tx.execute(ONE_MOMENT)
+
+
+async def claim_proof(tx: Connection, before: datetime) -> bool:
+    """Whether the last proof is from before `before` and nobody is at the next one."""
+    return await tx.fetchval(CLAIM_PROOF, before) is not None
+
+
+async def keep_proof(tx: Connection, proof: Proof, now: datetime) -> None:
+    """This is the last proof now."""
+    await tx.execute(KEEP_PROOF, now, proof.entries, len(proof.faults))
 
 
 async def close_line(tx: Connection, line: str, phase: Phase) -> str:
@@ -151,9 +182,9 @@ async def close_line(tx: Connection, line: str, phase: Phase) -> str:
     return answer
 
 
-async def prove(tx: Connection) -> Proof:
-    """Refold the whole journal and compare every balance row."""
-    row = await tx.fetchrow(PROVE)
+async def prove(tx: Connection, *, timeout: float | None = None) -> Proof:
+    """Refold the whole journal and compare every balance row; `timeout` in seconds, else the connection's own."""
+    row = await tx.fetchrow(PROVE, timeout=timeout)
     assert row is not None
     differences = tuple(
         Difference(d["id"], d["account"], d["journal_cents"], d["balance_cents"]) for d in row["differences"]
@@ -162,7 +193,8 @@ async def prove(tx: Connection) -> Proof:
     return Proof(row["entries"], row["rows"], differences, overdrawn, repeated, negative)
 
 
-def _balance(row: Mapping[str, object]) -> Balance:
+def balance_of(row: Mapping[str, object]) -> Balance:
+    """A row of the columns that `BALANCES` selects."""
     stages = {stage.value: int(str(row[f"{stage.value}_cents"])) for stage in STAGES}
     return Balance(
         str(row["id"]), str(row["book"]), str(row["level"]), Phase(str(row["phase"])), int(str(row["appropriations"])),
