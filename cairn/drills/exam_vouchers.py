@@ -25,7 +25,7 @@ from services.payments.usecases.vouchers import issuing
 CODES, REQUESTS, CLIENTS, DUPLICATES = 60_000, 70_000, 64, 2_000
 LOT_CODES_MAX = 50_000
 TRIES_MAX = 100
-KILL_SECONDS = 0.02
+KILL_SECONDS = 0.05
 REVEALS = 24
 
 
