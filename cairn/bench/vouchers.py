@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from cairn.bench.table import Report, percentile
 from cairn.drills.drill import Ground, engine_of_its_own
+from contracts.errors import Unavailable
 from contracts.ids import ApplicationId, PersonId
 from contracts.steps.payments import ExamVoucherResult, IssueExamVoucher
 from kit import crypto
@@ -22,6 +23,7 @@ CLIENTS = 64
 BASELINE_SHARE = 10
 WARM_UP = 500
 EXAM = "bench-exam"
+TRIES_MAX = 20
 GOAL_RATE, GOAL_P99_MS = 1_500, 50
 
 Issue = Callable[[IssueExamVoucher], Awaitable[ExamVoucherResult]]
@@ -35,6 +37,8 @@ class Measured:
     latencies: list[float] = field(default_factory=list[float])
     given: set[str] = field(default_factory=set[str])
     none_left: int = 0
+    asked_again: int = 0
+    """After waiting for a lock longer than the database allows."""
 
     @property
     def rate(self) -> float:
@@ -70,6 +74,7 @@ async def measure(count: int) -> Report:
     _show(report, "one transaction each, SKIP LOCKED", skipping)
     _show(report, "one transaction each, plain FOR UPDATE", plain)
     report.add("times plain FOR UPDATE", f"{ours.rate / plain.rate:.1f} ×")
+    report.add("asked again after a lock timeout, plain FOR UPDATE", f"{plain.asked_again}")
     report.add("codes given twice", f"{len(ours.latencies) - len(ours.given) - ours.none_left}", "0")
     return report
 
@@ -106,7 +111,7 @@ async def _drive(
     async def client() -> None:
         for number in numbers:
             began = time.perf_counter()
-            found = await issue(ask(number))
+            found = await _until_answered(issue, ask(number), measured)
             measured.latencies.append(time.perf_counter() - began)
             if found.exam_voucher_id is None:
                 measured.none_left += 1
@@ -117,6 +122,15 @@ async def _drive(
     await asyncio.gather(*(client() for _ in range(CLIENTS)))
     measured.seconds = time.perf_counter() - began
     return measured
+
+
+async def _until_answered(issue: Issue, ask: IssueExamVoucher, measured: Measured) -> ExamVoucherResult:
+    for _ in range(TRIES_MAX):
+        try:
+            return await issue(ask)
+        except Unavailable:
+            measured.asked_again += 1
+    return await issue(ask)
 
 
 def _asking(name: str) -> Callable[[int], IssueExamVoucher]:
