@@ -8,6 +8,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -22,9 +23,11 @@ from cairn.drills.drill import Drill, Fault, Trial, changes_schema, drops_constr
 from cairn.stack.layout import ROOT
 from contracts.errors import CairnError
 from contracts.ids import DisbursementId
+from services.payments.gateways import ExchangeFolder
 from services.payments.payees import AccountState, Rail, Waits
 from services.payments.rails.letter import LETTER_SUFFIX
 from services.payments.remittance import Confirmation, read_vouchers, write_confirmations
+from services.payments.usecases.batches import transmit_batches
 from services.payments.usecases.confirmations import take_confirmations
 from services.payments.usecases.screening import approve_release, hold_payee, propose_release
 
@@ -70,6 +73,7 @@ async def run(trial: Trial) -> None:
     await _deaths(desk)
     await _two_people(desk)
     await _sent_as_posted(desk)
+    await _sent_once(desk)
     await _returned(desk)
     await _new_account(desk)
     await _held(desk)
@@ -157,6 +161,31 @@ async def _sent_as_posted(desk: Desk) -> None:
     await _refused(
         desk, "settling without evidence", lambda: _execute(desk, sql, approved.batch_id), "CheckViolationError"
     )
+
+
+class _Death(BaseException):
+    """The office ends between two steps."""
+
+
+class _DyingFolder(ExchangeFolder):
+    """Ends the office just after its file went out."""
+
+    def release(self, name: str, token: str) -> bool:
+        super().release(name, token)
+        raise _Death
+
+
+async def _sent_once(desk: Desk) -> None:
+    """The office ends between sending and noting it; the bank has taken the file by the time it is back."""
+    await desk.owe(1)
+    await desk.approve(await desk.build())
+    folder = desk.folder / "once"
+    bank = Bank(folder)
+    for exchange in (_DyingFolder(folder), ExchangeFolder(folder), ExchangeFolder(folder)):
+        with suppress(_Death):
+            await transmit_batches(exchange=exchange, db=desk.db, now=AT)
+        bank.take()
+    desk.trial.equal("files that went out twice", [], [one for one, times in bank.taken.items() if times > 1])
 
 
 async def _returned(desk: Desk) -> None:
@@ -257,6 +286,10 @@ async def _nobody(*_: Any, **__: Any) -> set[str]:
     return set()
 
 
+async def _noted_nowhere(_tx: Any, _batch: str, token: str) -> str:
+    return token
+
+
 async def _first(*_: Any, **__: Any) -> int:
     return 1
 
@@ -348,6 +381,13 @@ FAULTS = (
         NAME,
         patches("services.payments.store.payees:held", _nobody),
         "paying a payee that is held",
+    ),
+    Fault(
+        "bank-file-sent-again",
+        "That a file is on its way is noted nowhere, so it goes out again after a crash.",
+        NAME,
+        patches("services.payments.store.batches:begin_transmission", _noted_nowhere),
+        "files that went out twice",
     ),
     Fault(
         "traces-begin-anew",

@@ -20,6 +20,7 @@ from services.payments.nacha import (
     corrected_data,
 )
 from services.payments.nacha.model import day_text
+from services.payments.nacha.returns import CONTESTED, DEATH
 
 printable = st.characters(min_codepoint=0x20, max_codepoint=0x7E)
 days = st.dates(date(2000, 1, 1), date(2099, 12, 31))
@@ -57,7 +58,7 @@ def corrections(draw: st.DrawFn) -> ChangeAddendum:
 @st.composite
 def returns(draw: st.DrawFn) -> ReturnAddendum:
     code = draw(st.sampled_from(sorted(RETURN_REASONS)))
-    died = draw(days.map(day_text)) if code in {"R14", "R15"} and draw(st.booleans()) else ""
+    died = draw(days.map(day_text)) if code in DEATH | CONTESTED and draw(st.booleans()) else ""
     original = draw(st.from_regex(r"\A[0-9]{15}\Z"))
     return ReturnAddendum(code, original, draw(institutions), draw(texts(44)), died)
 
