@@ -1,5 +1,6 @@
 """What the doors show of reconciliation: what is in transit, what is open and how old, what waits for whom."""
 
+from dataclasses import asdict
 from datetime import date
 from typing import Annotated
 
@@ -8,13 +9,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from contracts.ids import DisbursementId
 from contracts.money import BudgetCents, PositiveCents
 from contracts.texts import Code
-from services.payments.reconciling import MEANINGS
+from services.payments.reconciling import MEANINGS, ItemVerdict
 from services.payments.reconciling.decisions import ReconciliationActId
 from services.payments.statements import StatementLineId
 from services.payments.statements.chain import BankStatementId
+from services.payments.store.reconciliation_acts import Act
+from services.payments.store.reconciliation_page import OpenLine
+from services.payments.store.statements import Statement
 from services.payments.usecases.reconciliation_page import Page
 
 SHOWN_MAX = 500
+EXPLANATION_CHARS_MAX = 500
 
 Movement = Annotated[int, Field(description="US cents, negative where money left the account")]
 BankingDays = Annotated[int, Field(ge=0, description="Banking days")]
@@ -91,7 +96,7 @@ class HeldShown(_Shown):
     account: Annotated[str, Field(max_length=8)]
     day: date
     reason: Code
-    explanation: Annotated[str, Field(max_length=500)]
+    explanation: Annotated[str, Field(max_length=EXPLANATION_CHARS_MAX)]
 
 
 class DecisionShown(_Shown):
@@ -119,48 +124,13 @@ class ReconciliationShown(_Shown):
 
 
 def reconciliation_shown(page: Page) -> ReconciliationShown:
-    money = page.in_transit
     return ReconciliationShown(
         as_of=page.as_of,
-        in_transit=InTransitShown(
-            payments=money.payments,
-            ledger_cents=money.ledger_cents,
-            entries_cents=money.entries_cents,
-            expected_cents=money.expected_cents,
-            confirmed_payments=money.confirmed_payments,
-            confirmed_cents=money.confirmed_cents,
-            adds_up=money.adds_up,
-        ),
+        in_transit=InTransitShown(**asdict(page.in_transit), adds_up=page.in_transit.adds_up),
         open_lines=len(page.lines),
         open_payments=len(page.payments),
-        lines=[
-            OpenLineShown(
-                line_id=one.line.line_id,
-                account=one.line.account,
-                day=one.line.day,
-                amount_cents=one.line.amount_cents,
-                reference=one.line.reference or one.line.trace,
-                description=one.line.description,
-                reason=one.reason,
-                meaning=MEANINGS[one.reason],
-                difference_cents=one.difference_cents,
-                age_days=days,
-                disbursement_ids=list(one.disbursement_ids),
-                candidates=[CandidateShown.model_validate(candidate) for candidate in one.candidates],
-            )
-            for one, days in page.lines[:SHOWN_MAX]
-        ],
-        payments=[
-            OpenPaymentShown(
-                disbursement_id=DisbursementId(one.item.disbursement_id),
-                sent_on=one.item.sent_on,
-                amount_cents=one.item.amount_cents,
-                reason=one.reason,
-                meaning=MEANINGS[one.reason],
-                age_days=one.age_days,
-            )
-            for one in page.payments[:SHOWN_MAX]
-        ],
+        lines=[_line(one, days) for one, days in page.lines[:SHOWN_MAX]],
+        payments=[_payment(one) for one in page.payments[:SHOWN_MAX]],
         aging=[
             AgedShown(
                 age=one.name,
@@ -171,24 +141,54 @@ def reconciliation_shown(page: Page) -> ReconciliationShown:
             )
             for one in page.aging
         ],
-        held=[
-            HeldShown(
-                statement_id=one.statement_id,
-                account=one.account,
-                day=one.day,
-                reason=one.reason,
-                explanation=one.explanation[:500],
-            )
-            for one in page.held
-        ],
-        waiting=[
-            DecisionShown(
-                act_id=one.act_id,
-                kind=one.kind,
-                about=one.line_id or one.statement_id or "",
-                reason=one.reason,
-                made_by=one.made_by,
-            )
-            for one in page.waiting
-        ],
+        held=[_held(one) for one in page.held],
+        waiting=[_decision(one) for one in page.waiting],
+    )
+
+
+def _line(one: OpenLine, days: int) -> OpenLineShown:
+    return OpenLineShown(
+        line_id=one.line.line_id,
+        account=one.line.account,
+        day=one.line.day,
+        amount_cents=one.line.amount_cents,
+        reference=one.line.reference or one.line.trace,
+        description=one.line.description,
+        reason=one.reason,
+        meaning=MEANINGS[one.reason],
+        difference_cents=one.difference_cents,
+        age_days=days,
+        disbursement_ids=list(one.disbursement_ids),
+        candidates=[CandidateShown.model_validate(candidate) for candidate in one.candidates],
+    )
+
+
+def _payment(one: ItemVerdict) -> OpenPaymentShown:
+    return OpenPaymentShown(
+        disbursement_id=DisbursementId(one.item.disbursement_id),
+        sent_on=one.item.sent_on,
+        amount_cents=one.item.amount_cents,
+        reason=one.reason,
+        meaning=MEANINGS[one.reason],
+        age_days=one.age_days,
+    )
+
+
+def _held(one: Statement) -> HeldShown:
+    return HeldShown(
+        statement_id=one.statement_id,
+        account=one.account,
+        day=one.day,
+        reason=one.reason,
+        explanation=one.explanation[:EXPLANATION_CHARS_MAX],
+    )
+
+
+def _decision(one: Act) -> DecisionShown:
+    return DecisionShown(
+        act_id=one.act_id,
+        kind=one.kind,
+        about=one.line_id or one.statement_id or "",
+        reason=one.reason,
+        made_by=one.made_by,
     )

@@ -25,6 +25,7 @@ from services.payments.store.vouchers import Lot
 from services.payments.usecases.confirmations import take_confirmations
 from services.payments.usecases.vouchers import import_lot, issue_exam_voucher
 from tests.services.payments.case import NOW, PROVIDER, RAILS, Case
+from tests.services.payments.reconciled import CENTS, Books
 from tests.services.payments.usecases.test_vouchers import LOT, IssueExamVoucher
 
 KEYS = ExamCodes(os.urandom(32))
@@ -292,3 +293,18 @@ async def test_the_stock_is_shown_and_a_lot_is_charged_by_two_people(desk, calle
     assert stock.json()["exams"][0]["usable"] == 2
     assert "CANARY" not in stock.text
     assert (await callers["staff"].get("/v1/exam-voucher-stock?exam_id=other")).json()["lots"] == []
+
+
+async def test_the_finance_office_reads_what_is_open(desk, callers):
+    books = Books(desk)
+    (payment,) = await books.send("ann")
+    books.bank.debit(CENTS)
+    await books.take()
+    await books.take(b"neither")
+    await books.turn()
+    answer = await callers["anna"].get("/v1/reconciliation")
+    shown = answer.json()
+    assert answer.status_code == 200
+    assert shown["in_transit"]["adds_up"]
+    assert (shown["open_lines"], shown["open_payments"], len(shown["held"])) == (1, 1, 1)
+    assert shown["lines"][0]["candidates"][0]["id"] == payment
