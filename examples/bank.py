@@ -25,7 +25,7 @@ BANK, PAYING, RETURNING = "042000314", "0975312468", "0975318642"
 VOUCHERS, ACH = ".pvf", ".ach"
 INVOICE, AMOUNT, PAYMENT = slice(22, 86), slice(94, 104), slice(164, 194)
 CREDITS = {"22", "32"}
-WITHHELD_LOOKS = 3
+WITHHELD_LOOKS, WITHHELD_LOOKS_MAX = 3, 15
 LATER_LOOKS = 2
 
 
@@ -180,10 +180,11 @@ class Bank:
             case "overlap":
                 self._put(f"{name}.bai2", self._with_before(before, day))
             case "gap":
-                # It stays behind until the next one has been out for a while.
-                self._withheld, self._patience = (f"{name}.bai2", content), WITHHELD_LOOKS
+                self._withheld, self._patience = (f"{name}.bai2", content), WITHHELD_LOOKS_MAX
             case _:
                 self._put(f"{name}.bai2", content)
+                # One that stays behind comes when this one has been out for a while.
+                self._patience = min(self._patience, WITHHELD_LOOKS)
         self._before = day
 
     def _with_before(self, before: Day | None, day: Day) -> bytes:
