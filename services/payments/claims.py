@@ -5,17 +5,18 @@ rule of the state's finance system (business unit, invoice number, supplier, amo
 """
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 
+from contracts.events.eligibility import ListedClaimRules
 from contracts.events.payments import ClaimCheck
 from contracts.money import dollars
+from contracts.plan import CostKind
 from contracts.steps.payments import ClaimStatus, ReviewClaim
 from services.payments.domain import Funding, FundingState
 
-PROMPT_PAY_DAYS = 30
 APPROVERS_ABOVE_THRESHOLD = 2
 
 
@@ -69,6 +70,33 @@ class EarlierClaim:
 
 
 @dataclass(frozen=True, slots=True)
+class TwinClaim:
+    """Another claim for the same person and credential that was not turned down, whichever provider's."""
+
+    claim_id: str
+    provider_id: str
+    claimed_cents: int
+    kinds: frozenset[CostKind]
+    """Its cost lines; none where it does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Papers:
+    """What the program and the record say about a claim, beside the documents of the case."""
+
+    rules: ListedClaimRules = field(default_factory=ListedClaimRules)
+    listed: Mapping[CostKind, int] = field(default_factory=dict[CostKind, int])
+    """The credential's price by cost line as the program lists it; empty where it lists none."""
+    cap_cents: int | None = None
+    """The round's cap for one credential."""
+    twins: Sequence[TwinClaim] = ()
+    charged: bool | None = None
+    """The person's own word; None while it has not come."""
+    payee_recorders: frozenset[str] = frozenset()
+    """Who recorded changes of the payee: they approve none of its claims."""
+
+
+@dataclass(frozen=True, slots=True)
 class ClaimFile:
     """Everything a claim is matched against."""
 
@@ -79,6 +107,23 @@ class ClaimFile:
     supplier_number: str | None
     earlier: Sequence[EarlierClaim]
     today: date
+    papers: Papers = field(default_factory=Papers)
+
+    @property
+    def encumbered_cents(self) -> int:
+        """What was committed to the enrollment, an advance on it included."""
+        return self.funding.encumbered_cents if self.funding else 0
+
+    @property
+    def advanced_cents(self) -> int:
+        """What was paid, or is payable, ahead of this claim."""
+        return self.funding.advanced_cents if self.funding else 0
+
+    @property
+    def approvers(self) -> tuple[str, ...]:
+        """The different people who approved and may: not the provider, nor whoever recorded the payee's changes."""
+        barred = {person(self.claim.provider_id), *(person(name) for name in self.papers.payee_recorders)}
+        return tuple(sorted({person(name) for name in self.claim.approved_by} - barred))
 
 
 Check = Callable[[ClaimFile], Failure | None]
@@ -124,11 +169,66 @@ def credential_is_on_record(file: ClaimFile) -> Failure | None:
 
 
 def price_is_within_the_encumbrance(file: ClaimFile) -> Failure | None:
-    """No more than the enrollment's price, nor than what is encumbered."""
-    encumbered = file.funding.encumbered_cents if file.funding else 0
-    most = min(encumbered, file.enrollment.price_cents)
+    """No more than the enrollment's price and the credential's listed cost, nor than the cap and the encumbrance."""
+    limits = [file.encumbered_cents, file.enrollment.price_cents]
+    if file.papers.listed:
+        limits.append(sum(file.papers.listed.values()))
+    if file.papers.cap_cents is not None:
+        limits.append(file.papers.cap_cents)
+    most = min(limits)
     if file.claim.amount_cents > most:
         return Failure("exceeds_encumbrance", f"At most {dollars(most)} can be claimed.", Remedy.MEND)
+    return None
+
+
+def claim_exceeds_its_advance(file: ClaimFile) -> Failure | None:
+    """Something is left to pay after the advance."""
+    if file.claim.amount_cents <= file.advanced_cents:
+        return Failure("covered_by_advance", "The advance covers the whole claim; nothing is left to pay.", Remedy.NONE)
+    return None
+
+
+def cost_lines_add_up(file: ClaimFile) -> Failure | None:
+    """The cost lines, where the claim names them, are its amount, each at most its price."""
+    lines = claimed_by_line(file.claim)
+    if not lines:
+        return None
+    if sum(lines.values()) != file.claim.amount_cents or len(lines) != len(file.claim.lines):
+        return Failure("cost_lines_differ", "The cost lines do not add up to the amount claimed.", Remedy.MEND)
+    for kind, price in file.papers.listed.items():
+        if lines.get(kind, 0) > price:
+            text = f"At most {dollars(price)} can be claimed for {kind}."
+            return Failure("cost_line_exceeds_price", text, Remedy.MEND)
+    if file.papers.listed and not lines.keys() <= file.papers.listed.keys():
+        return Failure("cost_line_unknown", "The credential has no such cost line.", Remedy.MEND)
+    return None
+
+
+def cost_lines_are_not_funded_elsewhere(file: ClaimFile) -> Failure | None:
+    """No cent of a cost line that other money pays, and no line that the program paid before for this person."""
+    claim, plan = file.claim, file.claim.cost_lines
+    lines = claimed_by_line(claim)
+    left = {line.kind: line.price_cents - line.funded_elsewhere_cents for line in plan}
+    for line in plan:
+        if line.funded_elsewhere_cents and lines.get(line.kind, 0) > left[line.kind]:
+            text = f"Other money pays {dollars(line.funded_elsewhere_cents)} of {line.kind}."
+            return Failure("funded_elsewhere", text, Remedy.MEND)
+    if plan and not lines and claim.amount_cents > sum(left.values()):
+        text = f"At most {dollars(sum(left.values()))} are not paid by others."
+        return Failure("funded_elsewhere", text, Remedy.MEND)
+    for twin in file.papers.twins:
+        if not lines or not twin.kinds or lines.keys() & twin.kinds:
+            text = "The same cost line of this person and credential stands in another claim."
+            return Failure("cost_line_claimed_before", text, Remedy.PEOPLE)
+    return None
+
+
+def documents_are_attached(file: ClaimFile) -> Failure | None:
+    """Every document the program asks for; the credential on record and the numbered invoice are two of them."""
+    there = {one.kind for one in file.claim.documents} | {"credential", "invoice"}
+    missing = [kind for kind in file.papers.rules.documents if kind not in there]
+    if missing:
+        return Failure("documents_missing", f"Missing: {', '.join(missing).replace('_', ' ')}.", Remedy.MEND)
     return None
 
 
@@ -161,6 +261,17 @@ def invoice_resembles_no_other(file: ClaimFile) -> Failure | None:
     return None
 
 
+def claim_has_no_twin(file: ClaimFile) -> Failure | None:
+    """No other claim of the provider for this person and credential is within one percent of the amount."""
+    claim = file.claim
+    for twin in file.papers.twins:
+        apart = abs(twin.claimed_cents - claim.amount_cents)
+        if twin.provider_id == claim.provider_id and apart * 100 <= max(twin.claimed_cents, claim.amount_cents):
+            text = "The provider has another claim of nearly this amount for the same person and credential."
+            return Failure("claim_resembles", text, Remedy.PEOPLE)
+    return None
+
+
 def claim_is_in_time(file: ClaimFile) -> Failure | None:
     """It came within the program's window after the credential."""
     if file.claim.submitted_at > file.claim.claim_due_at:
@@ -172,13 +283,16 @@ def participant_was_not_charged(file: ClaimFile) -> Failure | None:
     """The provider may not charge the person for taking part (ORC 122.1711)."""
     if file.claim.participant_charged_cents > 0:
         return Failure("participant_charged", "The provider reports that it charged the participant.", Remedy.PEOPLE)
+    if file.papers.charged:
+        return Failure("person_says_charged", "The person says that the provider charged.", Remedy.PEOPLE)
     return None
 
 
 def amount_may_approve_itself(file: ClaimFile) -> Failure | None:
-    """Above the threshold two people approve."""
+    """Above the threshold people approve, as many as the program's levels say."""
     if file.claim.amount_cents > file.claim.auto_approve_max_cents:
-        return Failure("above_self_approval", "Two people approve a claim of this amount.", Remedy.PEOPLE)
+        people = approvers_by_amount(file.claim, file.papers.rules)
+        return Failure("above_self_approval", f"Claims of this amount need {people} approvals.", Remedy.PEOPLE)
     return None
 
 
@@ -189,9 +303,14 @@ CHECKS: tuple[Check, ...] = (
     payee_is_known,
     credential_is_on_record,
     price_is_within_the_encumbrance,
+    claim_exceeds_its_advance,
+    cost_lines_add_up,
+    cost_lines_are_not_funded_elsewhere,
+    documents_are_attached,
     invoice_is_dated,
     invoice_is_new,
     invoice_resembles_no_other,
+    claim_has_no_twin,
     claim_is_in_time,
     participant_was_not_charged,
     amount_may_approve_itself,
@@ -204,6 +323,8 @@ class Review:
 
     status: ClaimStatus
     checks: tuple[ClaimCheck, ...]
+    approvers_needed: int = 0
+    """How many different people have to approve it; none where rules alone may."""
 
 
 def review(file: ClaimFile) -> Review:
@@ -211,35 +332,57 @@ def review(file: ClaimFile) -> Review:
     results = [(check, check(file)) for check in CHECKS]
     checks = tuple(_reported(check, failure) for check, failure in results)
     failures = [failure for _, failure in results if failure is not None]
+    needed = approvers_needed(file, failures)
     if file.claim.refused_by is not None:
         refusal = ClaimCheck(
             check="staff_decision", passed=False, reason="refused_by_staff", text="Staff refused the claim."
         )
-        return Review(ClaimStatus.REFUSED, (*checks, refusal))
+        return Review(ClaimStatus.REFUSED, (*checks, refusal), needed)
     remedies = {failure.remedy for failure in failures}
     if Remedy.NONE in remedies:
-        return Review(ClaimStatus.REFUSED, checks)
+        return Review(ClaimStatus.REFUSED, checks, needed)
     if Remedy.MEND in remedies:
-        return Review(ClaimStatus.RETURNED, checks)
-    if Remedy.PEOPLE in remedies and len(set(file.claim.approved_by)) < approvers_needed(failures):
-        return Review(ClaimStatus.REFERRED, checks)
-    return Review(ClaimStatus.APPROVED, checks)
+        return Review(ClaimStatus.RETURNED, checks, needed)
+    if len(file.approvers) < needed:
+        return Review(ClaimStatus.REFERRED, checks, needed)
+    return Review(ClaimStatus.APPROVED, checks, needed)
 
 
-def approvers_needed(failures: Sequence[Failure]) -> int:
-    """How many different people must approve: two above the threshold, one for anything else in doubt."""
-    above = any(failure.reason == "above_self_approval" for failure in failures)
-    return APPROVERS_ABOVE_THRESHOLD if above else 1
+def approvers_needed(file: ClaimFile, failures: Sequence[Failure]) -> int:
+    """How many different people must approve: by the amount where it is above the threshold, one in any other doubt."""
+    doubts = [failure for failure in failures if failure.remedy is Remedy.PEOPLE]
+    if any(failure.reason == "above_self_approval" for failure in doubts):
+        return approvers_by_amount(file.claim, file.papers.rules)
+    return 1 if doubts else 0
+
+
+def approvers_by_amount(claim: ReviewClaim, rules: ListedClaimRules) -> int:
+    """How many people approve a claim above the threshold; two where the program's levels say nothing."""
+    return approvers_by_level(claim.amount_cents, rules) if rules.approval_levels else APPROVERS_ABOVE_THRESHOLD
+
+
+def approvers_by_level(cents: int, rules: ListedClaimRules) -> int:
+    """What the program's approval levels say of an amount in review: at least one, two above the highest level."""
+    for level in rules.approval_levels:
+        if cents <= level.up_to_cents:
+            return max(1, level.approvers)
+    return APPROVERS_ABOVE_THRESHOLD if rules.approval_levels else 1
+
+
+def person(name: str) -> str:
+    """One name for one person: `finance/anna` signs the same as `anna`."""
+    return name.rsplit("/", 1)[-1]
+
+
+def claimed_by_line(claim: ReviewClaim) -> dict[CostKind, int]:
+    """What is claimed for each cost line; empty where the claim does not say: then it is for all of them."""
+    return {line.kind: line.amount_cents for line in claim.lines}
 
 
 def invoice_key(invoice_number: str) -> str:
-    """An invoice number without what people vary: case, punctuation, leading zeros."""
-    return re.sub(r"[^0-9A-Z]", "", invoice_number.upper()).lstrip("0") or invoice_number.strip().upper()
-
-
-def prompt_pay_due(submitted_at: datetime) -> datetime:
-    """When a proper invoice is due: thirty days after it came (OAC 126-3-01)."""
-    return submitted_at + timedelta(days=PROMPT_PAY_DAYS)
+    """An invoice number without what people vary: case, punctuation, the zeros that lead a number."""
+    plain = re.sub(r"[^0-9A-Z]", "", invoice_number.upper())
+    return re.sub(r"(?<![0-9])0+(?=[0-9])", "", plain) or invoice_number.strip().upper()
 
 
 def _reported(check: Check, failure: Failure | None) -> ClaimCheck:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from contracts.envelope import Fact
 from contracts.events.applications import (
     ApplicationSubmitted,
+    ChargeAnswered,
+    ClaimSubmitted,
     CredentialRecorded,
     EnrollmentAccepted,
     EnrollmentStarted,
@@ -15,7 +17,7 @@ from contracts.events.eligibility import ProgramPublished
 from kit.clock import Clock
 from kit.db import Connection
 from kit.inbox import Handler, Received
-from services.payments.usecases import program, vouchers
+from services.payments.usecases import charges, claim_queues, program, vouchers
 
 CONSUMER = "payments"
 
@@ -44,7 +46,15 @@ def handlers(clock: Clock) -> Mapping[type[Fact], Handler]:
     async def on_exam_resulted(received: Received[ExamResulted], tx: Connection) -> None:
         await vouchers.follow_result(received.fact, tx, now=clock.now())
 
+    async def on_claim(received: Received[ClaimSubmitted], tx: Connection) -> None:
+        await claim_queues.follow_claim(received.fact, tx)
+
+    async def on_charge_answer(received: Received[ChargeAnswered], tx: Connection) -> None:
+        await charges.follow_charge_answer(received.fact, tx, now=clock.now())
+
     return {
+        ClaimSubmitted: on_claim,
+        ChargeAnswered: on_charge_answer,
         ProgramPublished: on_program,
         ApplicationSubmitted: on_application,
         EnrollmentAccepted: on_enrollment,

@@ -17,15 +17,18 @@ ORDER = """
 INSERT INTO disbursement (
     disbursement_id, claim_id, attempt_number, application_id, provider_id, supplier_number, amount_cents, state,
     payable_transfer_id, due_at, ordered_at, changed_at
-) VALUES ($1, $2, $3, $4, $5, $6, $7, 'ordered', $8, $9, $10, $10)
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $11, $8, $9, $10, $10)
 """
 ONE = f"""
 SELECT {_COLUMNS} FROM disbursement AS d JOIN claim AS c USING (claim_id) WHERE d.disbursement_id = $1 FOR UPDATE OF d
 """
-PAYEES_TO_PAY = "SELECT DISTINCT provider_id FROM disbursement WHERE state = 'ordered' ORDER BY provider_id"
+PAYEES_TO_PAY = """
+SELECT DISTINCT provider_id FROM disbursement WHERE state = 'ordered' AND claim_may_be_paid(claim_id, $1)
+ORDER BY provider_id
+"""
 TO_BATCH = f"""
 SELECT {_COLUMNS} FROM disbursement AS d JOIN claim AS c USING (claim_id)
-WHERE d.state = 'ordered' AND d.provider_id = ANY ($1::text[])
+WHERE d.state = 'ordered' AND d.provider_id = ANY ($1::text[]) AND claim_may_be_paid(d.claim_id, $3)
 ORDER BY d.due_at, d.disbursement_id LIMIT $2 FOR UPDATE OF d SKIP LOCKED
 """
 OF_BATCH = f"""
@@ -129,6 +132,7 @@ async def order(tx: Connection, one: Disbursement, *, now: datetime) -> None:
         one.payable_transfer_id,
         one.due_at,
         now,
+        one.state.value,
     )
 
 
@@ -137,14 +141,14 @@ async def disbursement(tx: Connection, disbursement_id: str) -> Disbursement | N
     return _disbursement(dict(row)) if row else None
 
 
-async def payees_to_pay(tx: Connection) -> list[str]:
-    """The payees of ordered payments."""
-    return [row["provider_id"] for row in await tx.fetch(PAYEES_TO_PAY)]
+async def payees_to_pay(tx: Connection, now: datetime) -> list[str]:
+    """The payees of ordered payments whose claims may be paid now."""
+    return [row["provider_id"] for row in await tx.fetch(PAYEES_TO_PAY, now)]
 
 
-async def to_batch(tx: Connection, provider_ids: Sequence[str], count_max: int) -> list[Disbursement]:
-    """Ordered payments to these payees, the earliest due first."""
-    return [_disbursement(dict(row)) for row in await tx.fetch(TO_BATCH, list(provider_ids), count_max)]
+async def to_batch(tx: Connection, provider_ids: Sequence[str], count_max: int, now: datetime) -> list[Disbursement]:
+    """Ordered payments to these payees whose claims may be paid now, the earliest due first."""
+    return [_disbursement(dict(row)) for row in await tx.fetch(TO_BATCH, list(provider_ids), count_max, now)]
 
 
 async def of_batch(tx: Connection, batch_id: str) -> list[Disbursement]:

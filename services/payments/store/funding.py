@@ -19,7 +19,11 @@ LOCK_CASE = "SELECT pg_advisory_xact_lock(hashtextextended($1, 7001))"
 CURRENT = f"SELECT {COLUMNS} FROM funding WHERE application_id = $1 ORDER BY hold_number DESC LIMIT 1 FOR UPDATE"
 BY_NUMBER = f"SELECT {COLUMNS} FROM funding WHERE application_id = $1 AND hold_number = $2 FOR UPDATE"
 
-EXPENDED = f"SELECT {COLUMNS} FROM funding WHERE application_id = ANY ($1::text[]) AND state = 'expended'"
+# An advance is paid while the rest is still encumbered, or after the rest was given back.
+EXPENDED = f"""
+SELECT {COLUMNS} FROM funding
+WHERE application_id = ANY ($1::text[]) AND (state = 'expended' OR advanced_cents > 0)
+"""
 
 ADD_HELD = f"""
 INSERT INTO funding (
@@ -50,6 +54,11 @@ WHERE application_id = $1 AND hold_number = $2
 ENCUMBERED = """
 UPDATE funding SET state = 'encumbered', enrollment_id = $3, encumbrance_transfer_id = $4, encumbered_cents = $5,
     changed_at = $6
+WHERE application_id = $1 AND hold_number = $2
+"""
+ENCUMBERED_AGAIN = """
+UPDATE funding SET state = 'encumbered', reason = NULL, encumbrance_transfer_id = $3, encumbered_cents = $4,
+    changed_at = $5
 WHERE application_id = $1 AND hold_number = $2
 """
 ENDED = """
@@ -182,6 +191,13 @@ async def encumbered(
     tx: Connection, funding: Funding, *, enrollment_id: str, transfer_id: TransferId, cents: int, now: datetime
 ) -> None:
     await tx.execute(ENCUMBERED, *_key(funding), enrollment_id, transfer_id, cents, now)
+
+
+async def encumbered_again(
+    tx: Connection, funding: Funding, *, transfer_id: TransferId, cents: int, now: datetime
+) -> None:
+    """What was payable is encumbered again: an approved claim was stopped."""
+    await tx.execute(ENCUMBERED_AGAIN, funding.application_id, funding.hold_number, transfer_id, cents, now)
 
 
 async def ended(

@@ -52,9 +52,9 @@ async def build_batch(
     """
     rails.of(rail)
     settles_on = rails.ach.settles_on(now) if rails.ach else None
-    providers = await payment_store.payees_to_pay(tx)
+    providers = await payment_store.payees_to_pay(tx, now)
     leaving = [one for one, way in (await _routes(tx, providers, settles_on, now=now)).items() if _is_by(way, rail)]
-    payments = _within(await payment_store.to_batch(tx, leaving, BATCH_PAYMENTS_MAX))
+    payments = _within(await payment_store.to_batch(tx, leaving, BATCH_PAYMENTS_MAX, now))
     prenotes = await payee_store.to_prenote(tx, PRENOTES_MAX) if rail is Rail.ACH else []
     if not payments and not prenotes:
         raise NothingToPay

@@ -1,5 +1,6 @@
 """Match a claim and decide it; an approved one makes its money payable."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from contracts.envelope import Fact
@@ -9,13 +10,20 @@ from contracts.ids import TransferId
 from contracts.steps.payments import ClaimReviewed, ClaimStatus, ReviewClaim
 from kit import outbox
 from kit.db import Connection, Database
-from services.payments.claims import ClaimFile, Review, prompt_pay_due, review
+from services.payments.claim_queues import queue_for
+from services.payments.claim_requests import proper_invoice_at, slot_for
+from services.payments.claims import ClaimFile, Papers, Review, person, review
 from services.payments.domain import Funding, FundingState, NotYetKnown, RequestDiffers
 from services.payments.ledger import Kind
+from services.payments.prompt_pay import day_in, due
+from services.payments.store import charges as charge_store
+from services.payments.store import claim_queues as queue_store
+from services.payments.store import claim_rules
 from services.payments.store import claims as claim_store
 from services.payments.store import funding as funding_store
 from services.payments.store import program as program_store
-from services.payments.store.claims import Claim
+from services.payments.store.claims import Claim, Decision
+from services.payments.usecases.charges import ask_whether_charged
 from services.payments.usecases.postings import post_or_fail, transfer_of
 from services.payments.usecases.waiting import serve_waiting
 
@@ -70,7 +78,7 @@ async def _open_file(tx: Connection, ask: ReviewClaim, *, now: datetime) -> Clai
         supplier = await program_store.supplier_number(tx, funding.program_id, ask.provider_id)
     payee = supplier or NO_SUPPLIER
     await claim_store.lock_invoice(tx, payee, ask.invoice_number)
-    return ClaimFile(
+    file = ClaimFile(
         claim=ask,
         funding=funding,
         enrollment=enrollment,
@@ -80,19 +88,37 @@ async def _open_file(tx: Connection, ask: ReviewClaim, *, now: datetime) -> Clai
         # The program's offices are west of Greenwich: an invoice dated today there is never later than this.
         today=now.astimezone(UTC).date(),
     )
+    return file if funding is None else replace(file, papers=await _papers(tx, ask, funding))
+
+
+async def _papers(tx: Connection, ask: ReviewClaim, funding: Funding) -> Papers:
+    await claim_store.lock_person(tx, funding.person_id, ask.credential_id)
+    return Papers(
+        rules=await claim_rules.rules_of(tx, funding.program_id),
+        listed=await claim_rules.listed_prices(tx, funding.program_id, ask.credential_id),
+        cap_cents=await claim_rules.cap_of(tx, funding.program_id, funding.round_id),
+        twins=await claim_store.twins(tx, funding.person_id, ask.credential_id, ask.claim_id),
+        charged=await charge_store.word(tx, ask.application_id),
+        payee_recorders=await queue_store.payee_recorders(tx, ask.provider_id),
+    )
 
 
 async def _decide(
     tx: Connection, file: ClaimFile, found: Review, *, business_unit: str, now: datetime
 ) -> ClaimReviewed:
-    ask, approved_cents = file.claim, 0
-    due_at: datetime | None = None
-    payable_id: TransferId | None = None
+    ask = file.claim
+    decision = await _received(tx, file, found, business_unit=business_unit)
     facts: list[Fact] = []
     if found.status is ClaimStatus.APPROVED and file.funding is not None:
-        approved_cents, due_at = ask.amount_cents, prompt_pay_due(ask.submitted_at)
         payable_id = await _make_payable(tx, file.funding, ask, now=now)
-        rest = file.funding.encumbered_cents - approved_cents
+        decision = replace(
+            decision,
+            approved_cents=ask.amount_cents,
+            advanced_cents=file.advanced_cents,
+            due_at=due(decision.payable_from or ask.submitted_at),
+            payable_transfer_id=payable_id,
+        )
+        rest = file.funding.encumbered_cents - ask.amount_cents
         if rest:
             facts.append(
                 FundsReleased(
@@ -102,29 +128,81 @@ async def _decide(
                     released_at=now,
                 )
             )
-    await claim_store.save(
-        tx,
-        ask,
-        business_unit=business_unit,
-        supplier_number=file.supplier_number or NO_SUPPLIER,
-        status=found.status,
-        approved_cents=approved_cents,
-        checks=found.checks,
-        due_at=due_at,
-        payable_transfer_id=payable_id,
-        now=now,
-    )
-    await outbox.append_all(tx, [_fact(ask, found, approved_cents, due_at, now=now), *facts], now=now)
+    await claim_store.save(tx, ask, decision, now=now)
+    await _record_review(tx, file, found, now=now)
+    await outbox.append_all(tx, [_fact(ask, found, decision, now=now), *facts], now=now)
+    if found.status is ClaimStatus.APPROVED:
+        await ask_whether_charged(
+            tx,
+            ask,
+            decision.approved_cents,
+            days=file.papers.rules.charge_answer_days,
+            word=file.papers.charged,
+            now=now,
+        )
     if facts and file.funding is not None:
         await serve_waiting(tx, file.funding.book, now=now)
-    return ClaimReviewed(status=found.status, approved_cents=approved_cents, checks=list(found.checks), due_at=due_at)
+    return ClaimReviewed(
+        status=found.status,
+        approved_cents=decision.approved_cents,
+        checks=list(found.checks),
+        due_at=decision.due_at,
+    )
+
+
+async def _received(tx: Connection, file: ClaimFile, found: Review, *, business_unit: str) -> Decision:
+    """The decision as far as it does not depend on the outcome: whose claim it is, and in which month's request."""
+    ask, funding = file.claim, file.funding
+    slot, payable_from = None, None
+    if funding is not None:
+        rules = file.papers.rules
+        await queue_store.lock_requests(tx, funding.program_id, ask.provider_id)
+        month = day_in(rules.time_zone, ask.submitted_at).replace(day=1)
+        closed = await queue_store.closed_requests(tx, funding.program_id, ask.provider_id, month)
+        slot = slot_for(ask.submitted_at, rules.time_zone, rules.per_month_max, closed)
+        proper_at = proper_invoice_at(ask.submitted_at, slot, rules.time_zone)
+        payable_from = proper_at if proper_at > ask.submitted_at else None
+    return Decision(
+        status=found.status,
+        checks=found.checks,
+        business_unit=business_unit,
+        supplier_number=file.supplier_number or NO_SUPPLIER,
+        program_id=funding.program_id if funding else None,
+        person_id=funding.person_id if funding else None,
+        approvers=file.approvers,
+        approvers_needed=found.approvers_needed,
+        slot=slot,
+        payable_from=payable_from,
+    )
+
+
+async def _record_review(tx: Connection, file: ClaimFile, found: Review, *, now: datetime) -> None:
+    """Keep the queue and everybody's word on it, as the journey brought them."""
+    ask = file.claim
+    if found.status is ClaimStatus.REFERRED:
+        await queue_store.open_review(
+            tx,
+            ask.claim_id,
+            queue=queue_for(check.reason for check in found.checks if not check.passed),
+            origin="match",
+            reasons=[check.reason for check in found.checks if not check.passed],
+            approvers_needed=found.approvers_needed,
+            submitted_by=ask.provider_id,
+            now=now,
+        )
+    for name in file.approvers:
+        await queue_store.say(tx, ask.claim_id, name, "approve", "through the case", now=now)
+    if ask.refused_by is not None and person(ask.refused_by) != ask.provider_id:
+        await queue_store.say(tx, ask.claim_id, person(ask.refused_by), "refuse", "through the case", now=now)
+    if found.status is not ClaimStatus.REFERRED:
+        decided = "approved" if found.status is ClaimStatus.APPROVED else "refused"
+        await queue_store.decide(tx, ask.claim_id, decided, now=now)
 
 
 async def _make_payable(tx: Connection, funding: Funding, ask: ReviewClaim, *, now: datetime) -> TransferId:
-    pending = funding.encumbrance_transfer_id
-    expend = transfer_of(
-        funding, Kind.EXPEND, ask.amount_cents, of=pending, reason="claim approved", at=now, key=ask.claim_id
-    )
+    """What was paid in advance is not payable again; what the claim does not need goes back."""
+    pending, cents = funding.encumbrance_transfer_id, ask.amount_cents - funding.advanced_cents
+    expend = transfer_of(funding, Kind.EXPEND, cents, of=pending, reason="claim approved", at=now, key=ask.claim_id)
     transfers = [expend]
     rest = funding.encumbered_cents - ask.amount_cents
     if rest:
@@ -139,11 +217,11 @@ async def _make_payable(tx: Connection, funding: Funding, ask: ReviewClaim, *, n
 
 
 def _fact(
-    ask: ReviewClaim, found: Review, approved_cents: int, due_at: datetime | None, *, now: datetime
+    ask: ReviewClaim, found: Review, decision: Decision, *, now: datetime
 ) -> ClaimApproved | ClaimReturned | ClaimReferred | ClaimRefused:
     case, claim, provider, cents = ask.application_id, ask.claim_id, ask.provider_id, ask.amount_cents
     checks = list(found.checks)
-    if found.status is ClaimStatus.APPROVED and due_at is not None:
+    if found.status is ClaimStatus.APPROVED and decision.due_at is not None:
         return ClaimApproved(
             application_id=case,
             claim_id=claim,
@@ -151,8 +229,8 @@ def _fact(
             claimed_cents=cents,
             checks=checks,
             decided_at=now,
-            approved_cents=approved_cents,
-            due_at=due_at,
+            approved_cents=decision.approved_cents,
+            due_at=decision.due_at,
         )
     kinds = {
         ClaimStatus.RETURNED: ClaimReturned,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from contracts.errors import NotFound
-from contracts.events.payments import DisbursementOrdered, DisbursementRepaired
+from contracts.events.payments import DisbursementOrdered, DisbursementRepaired, PaymentPurpose
 from contracts.ids import DisbursementId
 from contracts.steps.payments import ClaimStatus, PayClaim, PaymentOrdered
 from kit import outbox
@@ -49,7 +49,11 @@ def disbursement_id_of(claim_id: str, attempt_number: int) -> DisbursementId:
 
 async def _order(tx: Connection, ask: PayClaim, payment_id: DisbursementId, *, now: datetime) -> Disbursement:
     claim = await claim_store.claim(tx, ask.claim_id)
-    if claim is None or claim.status is not ClaimStatus.APPROVED or claim.due_at is None:
+    if claim is None or claim.due_at is None:
+        raise ClaimNotPayable
+    # Stopped between its approval and this order: the payment is on record, and waits for what people decide.
+    is_stopped = claim.status is ClaimStatus.REFERRED
+    if not is_stopped and claim.status is not ClaimStatus.APPROVED:
         raise ClaimNotPayable
     payable_id = claim.payable_transfer_id
     if ask.attempt_number > 1:
@@ -57,7 +61,11 @@ async def _order(tx: Connection, ask: PayClaim, payment_id: DisbursementId, *, n
         if before is None or before.state not in {DisbursementState.RETURNED, DisbursementState.REPAIRED}:
             raise DisbursementStillOpen(attempt_number=ask.attempt_number - 1)
         payable_id = before.return_transfer_id
+    if is_stopped:
+        funding = await funding_store.current(tx, claim.application_id)
+        payable_id = funding.encumbrance_transfer_id if funding else None
     assert payable_id is not None
+    cents = claim.claimed_cents - claim.advanced_cents if is_stopped else claim.payable_cents
     ordered = Disbursement(
         disbursement_id=payment_id,
         claim_id=claim.claim_id,
@@ -65,8 +73,8 @@ async def _order(tx: Connection, ask: PayClaim, payment_id: DisbursementId, *, n
         application_id=claim.application_id,
         provider_id=claim.provider_id,
         supplier_number=claim.supplier_number,
-        amount_cents=claim.approved_cents,
-        state=DisbursementState.ORDERED,
+        amount_cents=cents,
+        state=DisbursementState.STOPPED if is_stopped else DisbursementState.ORDERED,
         payable_transfer_id=payable_id,
         sent_transfer_id=None,
         return_transfer_id=None,
@@ -84,8 +92,9 @@ async def _order(tx: Connection, ask: PayClaim, payment_id: DisbursementId, *, n
         disbursement_id=payment_id,
         claim_id=claim.claim_id,
         provider_id=claim.provider_id,
-        amount_cents=claim.approved_cents,
+        amount_cents=cents,
         attempt_number=ask.attempt_number,
+        purpose=PaymentPurpose(claim.kind),
         due_at=claim.due_at,
         ordered_at=now,
     )

@@ -14,6 +14,7 @@ from kit.db import Connection
 from services.payments.budgets import Standing, Target, lower_to, raise_to, targets_of
 from services.payments.ledger import Posted, Transfer
 from services.payments.store import authority as authority_store
+from services.payments.store import claim_rules
 from services.payments.store import funding as funding_store
 from services.payments.store import ledger as ledger_store
 from services.payments.store import program as program_store
@@ -38,6 +39,7 @@ async def follow_program(fact: ProgramPublished, tx: Connection, *, now: datetim
         return
     await program_store.take_rounds(tx, fact.program_id, fact.rounds)
     await program_store.take_providers(tx, fact.program_id, fact.providers)
+    await claim_rules.take(tx, fact)
     await know_payees(tx, [(one.provider_id, one.supplier_number, one.name) for one in fact.providers], now=now)
     await funding_store.put_in_order(tx, fact.program_id, order_of(fact.waiting_list))
     targets = {target.row: target for target in targets_of(fact.program_id, fact.rounds)}

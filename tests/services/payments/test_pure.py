@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.events.applications import ClaimLine
+from contracts.events.eligibility import ListedClaimRules
 from contracts.ids import ApplicationId, DisbursementId, TransferId
+from contracts.plan import CostKind, CostLine
 from contracts.steps.payments import ClaimStatus
 from services.payments.budgets import Standing, lower_to, raise_to, targets_of
 from services.payments.claims import (
@@ -16,7 +19,9 @@ from services.payments.claims import (
     CredentialCopy,
     EarlierClaim,
     EnrollmentCopy,
+    Papers,
     Remedy,
+    TwinClaim,
     invoice_key,
     review,
 )
@@ -25,7 +30,7 @@ from services.payments.domain import DisbursementState, Funding, FundingState
 from services.payments.ledger import Kind, line_row
 from services.payments.remittance import Confirmation
 from services.payments.waiting import Waiting, who_is_served
-from tests.services.payments.case import NOW, PROVIDER, Case, claim_of, published
+from tests.services.payments.case import NOW, OTHER, PROVIDER, Case, claim_of, published
 
 ANN = Case("ann")
 FUNDING = Funding(
@@ -50,6 +55,7 @@ FUNDING = Funding(
     encumbrance_transfer_id=TransferId.derive("x"),
     encumbered_cents=300_000,
     released_cents=0,
+    advanced_cents=0,
 )
 CLEAN = ClaimFile(
     claim=claim_of(ANN),
@@ -65,6 +71,28 @@ CLEAN = ClaimFile(
 def claimed(**given) -> ClaimFile:
     return replace(CLEAN, claim=claim_of(ANN, **given))
 
+
+def papers(listed=None, *, lines=(), **given) -> ClaimFile:
+    """A clean file but for what the program and the record say."""
+    on_record = {"listed": listed} if listed else {}
+    return replace(claimed(lines=list(lines)), papers=Papers(**on_record, **given))
+
+
+def tuition(cents: int) -> ClaimLine:
+    return ClaimLine(kind=CostKind.TUITION, amount_cents=cents)
+
+
+def books(cents: int) -> ClaimLine:
+    return ClaimLine(kind=CostKind.BOOKS, amount_cents=cents)
+
+
+def twin(cents: int, kind: str = "", provider: str = PROVIDER) -> TwinClaim:
+    kinds = frozenset({CostKind(kind)}) if kind in set(CostKind) else frozenset[CostKind]()
+    return TwinClaim("c", OTHER if kind == "other" else provider, cents, kinds)
+
+
+LISTED = {CostKind.TUITION: 250_000, CostKind.EXAM_FEE: 50_000}
+PELL = CostLine(kind=CostKind.TUITION, price_cents=300_000, funded_elsewhere_cents=1)
 
 FAULTS = [
     (replace(CLEAN, funding=None), "no_encumbrance", ClaimStatus.REFUSED),
@@ -83,6 +111,19 @@ FAULTS = [
     (claimed(submitted_at=NOW + timedelta(days=43)), "claim_late", ClaimStatus.REFUSED),
     (claimed(participant_charged_cents=1), "participant_charged", ClaimStatus.REFERRED),
     (claimed(auto_approve_max_cents=299_999), "above_self_approval", ClaimStatus.REFERRED),
+    (papers(cap_cents=299_999), "exceeds_encumbrance", ClaimStatus.RETURNED),
+    (papers(listed={CostKind.TUITION: 299_999}), "exceeds_encumbrance", ClaimStatus.RETURNED),
+    (replace(CLEAN, funding=replace(FUNDING, advanced_cents=300_000)), "covered_by_advance", ClaimStatus.REFUSED),
+    (claimed(lines=[tuition(299_999)]), "cost_lines_differ", ClaimStatus.RETURNED),
+    (claimed(lines=[tuition(150_000), tuition(150_000)]), "cost_lines_differ", ClaimStatus.RETURNED),
+    (papers(LISTED, lines=[tuition(300_000)]), "cost_line_exceeds_price", ClaimStatus.RETURNED),
+    (papers(LISTED, lines=[tuition(250_000), books(50_000)]), "cost_line_unknown", ClaimStatus.RETURNED),
+    (claimed(cost_lines=[PELL]), "funded_elsewhere", ClaimStatus.RETURNED),
+    (claimed(cost_lines=[PELL], lines=[tuition(300_000)]), "funded_elsewhere", ClaimStatus.RETURNED),
+    (papers(twins=(twin(200_000, "other"),)), "cost_line_claimed_before", ClaimStatus.REFERRED),
+    (papers(rules=ListedClaimRules(documents=["credential", "proof"])), "documents_missing", ClaimStatus.RETURNED),
+    (papers(twins=(twin(297_001, CostKind.BOOKS),), lines=[tuition(300_000)]), "claim_resembles", ClaimStatus.REFERRED),
+    (papers(charged=True), "person_says_charged", ClaimStatus.REFERRED),
 ]
 
 
@@ -114,7 +155,8 @@ def test_all_faults_are_told_and_the_gravest_decides():
 
 
 def test_invoice_numbers_that_differ_in_writing_only_are_the_same():
-    assert {invoice_key(n) for n in ("INV-007", "inv 007", " Inv.007 ")} == {"INV007"}
+    assert {invoice_key(n) for n in ("INV-007", "inv 007", " Inv.007 ")} == {"INV7"}
+    assert invoice_key("INV-2026-0007") == invoice_key("inv2026-0007") != invoice_key("INV-2026-0070")
     assert invoice_key("007") == invoice_key("7") != invoice_key("70")
     assert invoice_key("---") == "---"
 
