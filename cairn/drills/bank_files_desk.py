@@ -7,7 +7,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from cairn.drills.drill import Trial
-from contracts.events.applications import ApplicationSubmitted, CredentialRecorded, EnrollmentAccepted
+from contracts.events.applications import ApplicationSubmitted, ChargeAnswered, CredentialRecorded, EnrollmentAccepted
 from contracts.events.eligibility import ListedAward, ListedCredential, ListedProvider, ListedRound, ProgramPublished
 from contracts.ids import ApplicationId, ClaimId, CredentialAwardId, DisbursementId, EnrollmentId, PersonId
 from contracts.plan import CostKind, CostLine
@@ -20,7 +20,7 @@ from services.payments.rails.ach import AchRail
 from services.payments.rails.installed import Rails
 from services.payments.rails.payment_vouchers import VoucherRail
 from services.payments.store.batches import Batch
-from services.payments.usecases import claims, disbursements, funding, program
+from services.payments.usecases import charges, claims, disbursements, funding, program
 from services.payments.usecases.batches import approve_batch, build_batch
 from services.payments.usecases.payees import NewAccount, Proposal, approve_change, propose_change
 from services.payments.usecases.proof import money_of_program
@@ -164,7 +164,9 @@ class Desk:
             earned_on="2026-03-09",
             recorded_at=AT,
         )
+        uncharged = ChargeAnswered(application_id=case, charged=False, answered_at=AT)
         async with self.db.transaction() as tx:
+            await charges.follow_charge_answer(uncharged, tx, now=AT)
             await program.follow_application(submitted, tx)
             await program.follow_enrollment(accepted, tx)
             await program.follow_credential(recorded, tx)
