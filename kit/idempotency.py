@@ -31,6 +31,18 @@ WHERE principal = $1 AND key_digest = $2 AND status IS NULL RETURNING true
 """Returns a row where there was a claim to answer. A larger statement may end with it."""
 
 
+def answered_first(of: str) -> str:
+    """A part of a WITH, `answered`, that keeps the answers of requests whose keys nobody used: the rows of part `of`.
+
+    Those have the columns principal, key_digest, fingerprint, status, body and at. A key that is there ends it all.
+    """
+    return f"""answered AS (
+    INSERT INTO idempotency (principal, key_digest, fingerprint, status, body, created_at)
+    SELECT principal, key_digest, fingerprint, status, body, at FROM {of} ORDER BY principal, key_digest
+    RETURNING true
+)"""
+
+
 class IdempotencyKeyMissing(Refused):
     """The request needs an Idempotency-Key header of 1 to 128 visible ASCII characters."""
 

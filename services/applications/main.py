@@ -24,6 +24,7 @@ from services.applications.api import ApplicationsDoors, router
 from services.applications.settings import ApplicationsSettings
 from services.applications.usecases import attesting
 from services.applications.usecases.acting import service_dsn
+from services.applications.usecases.intake import Intake
 
 ROLE, SCHEMA = "cairn_applications", "applications"
 
@@ -65,10 +66,13 @@ async def open_doors(life: Lifetime, settings: ApplicationsSettings) -> APIRoute
         connections_max=settings.applications_connections_max,
     )
     life.on_stop(db.close)
+    intake = Intake(db)
+    life.on_stop(intake.close)
     life.ready_when("applications database", db.check)
     return router(
         ApplicationsDoors(
             db=db,
+            intake=intake,
             vault=Vault.from_settings(settings, reader="applications"),
             access=Access(db),
             cursors=PageCursors(settings.secret("cursor.key")),

@@ -1,4 +1,4 @@
-"""What every door needs: the pool, the vault, who calls, cursors, the clock."""
+"""What every door needs: the pool, the intake, the vault, who calls, cursors, the clock."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from kit.idempotency import Once
 from kit.paging import PageCursors
 from kit.vault import Vault
 from services.applications.usecases.acting import Call
+from services.applications.usecases.intake import Intake
 
 V = TypeVar("V", bound=BaseModel)
 
@@ -26,6 +27,7 @@ class ApplicationsDoors:
     """Wired once by `main.open_doors`."""
 
     db: Database
+    intake: Intake
     vault: Vault
     access: Access
     cursors: PageCursors

@@ -12,7 +12,7 @@ from kit.paging import CursorParameter, IfMatch, LimitParameter
 from services.applications import views
 from services.applications.api.doors import ApplicationsDoors, StageParameter
 from services.applications.commands import AnswerCharge, SendDocument, SubmitApplication, Withdraw
-from services.applications.usecases import applying, reading
+from services.applications.usecases import applying, reading, submitting
 
 
 def router(doors: ApplicationsDoors) -> APIRouter:
@@ -91,8 +91,8 @@ def _writing(doors: ApplicationsDoors) -> APIRouter:
         """Ask for funding of one credential for one person. The case begins at once."""
         call = doors.call(partner, once)
         return respond(
-            await applying.submit_application(
-                command, call, db=doors.db, vault=doors.vault, public_url=doors.public_url
+            await submitting.submit_application(
+                command, call, db=doors.db, intake=doors.intake, vault=doors.vault, public_url=doors.public_url
             )
         )
 

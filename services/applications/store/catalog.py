@@ -67,17 +67,27 @@ SET provider_id = excluded.provider_id, credential_id = excluded.credential_id,
     starts_on = excluded.starts_on, ends_on = excluded.ends_on, listed = true
 """
 
-FIND_LISTING = """
+
+def listing_of(program: str, round_: str, provider: str, credential: str, course_run: str) -> str:
+    """A query of one row: what the program lists of these choices, each given as an SQL expression."""
+    return f"""
 SELECT
-    EXISTS (SELECT FROM listed_program WHERE program_id = $1) AS program,
-    EXISTS (SELECT FROM listed_round WHERE program_id = $1 AND round_id = $2 AND listed) AS round,
-    EXISTS (SELECT FROM listed_provider WHERE program_id = $1 AND provider_id = $3 AND listed) AS provider,
-    EXISTS (SELECT FROM listed_credential WHERE program_id = $1 AND credential_id = $4 AND listed) AS credential,
+    EXISTS (SELECT FROM listed_program WHERE program_id = {program}) AS program,
+    EXISTS (SELECT FROM listed_round WHERE program_id = {program} AND round_id = {round_} AND listed) AS round,
+    EXISTS (
+        SELECT FROM listed_provider WHERE program_id = {program} AND provider_id = {provider} AND listed
+    ) AS provider,
+    EXISTS (
+        SELECT FROM listed_credential WHERE program_id = {program} AND credential_id = {credential} AND listed
+    ) AS credential,
     (
-        SELECT provider_id = $3 AND credential_id = $4 FROM listed_course_run
-        WHERE program_id = $1 AND course_run_id = $5 AND listed
+        SELECT provider_id = {provider} AND credential_id = {credential} FROM listed_course_run
+        WHERE program_id = {program} AND course_run_id = {course_run} AND listed
     ) AS course_run_fits
 """
+
+
+FIND_LISTING = listing_of("$1", "$2", "$3", "$4", "$5")
 
 _FIND_CREDENTIAL = """
 SELECT title, issuers, milestones, exam_id FROM listed_credential WHERE program_id = $1 AND credential_id = $2

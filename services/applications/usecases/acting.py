@@ -1,6 +1,6 @@
 """Who a transaction acts for, and one effect with one answer per Idempotency-Key."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,6 +18,7 @@ from kit.idempotency import (
     keep_answer,
 )
 from kit.paging import PreconditionFailed
+from services.applications.domain import Application
 
 _FORGOTTEN = (IdempotencyKeyReused, RequestStillRunning, PreconditionFailed, NotFound)
 """Refusals that say nothing about the request itself: the same key may be tried again."""
@@ -32,6 +33,11 @@ def service_dsn(dsn: str) -> str:
 
 def as_partner(partner_id: str) -> dict[str, str]:
     return {"cairn.partner_id": partner_id}
+
+
+def as_intake(applications: Sequence[Application]) -> dict[str, str]:
+    """May insert these applications, each for its own partner, and see nothing."""
+    return {"cairn.intake": "".join(f"{a.application_id} {a.partner_id}," for a in applications)}
 
 
 def as_provider(provider_id: str) -> dict[str, str]:

@@ -29,6 +29,7 @@ from kit.db import Database
 from kit.inbox import Received
 from services.applications.subscribers import handlers
 from services.applications.usecases import conducting
+from services.applications.usecases.intake import Intake
 
 NOW = datetime(2026, 3, 10, 15, 0, tzinfo=UTC)
 CANARIES = ("Zephyrine", "Quillfeather", "zephyrine@quillfeather.example", "1987-06-05", "219099123", "219-09-9123")
@@ -162,6 +163,7 @@ class Cast:
     service_db: Database
     owner: asyncpg.Connection
     clock: FixedClock
+    intake: Intake
 
     async def follow(self, facts: Sequence[Received[Any]]) -> None:
         """As the consumer does: each fact in a transaction of the service's own pool."""

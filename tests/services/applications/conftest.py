@@ -17,6 +17,7 @@ from kit.vault import Vault
 from services.applications.api import ApplicationsDoors, router
 from services.applications.usecases import attesting
 from services.applications.usecases.acting import service_dsn
+from services.applications.usecases.intake import Intake
 from tests.services.applications.cast import NOW, PROGRAM, Caller, Cast, Issuer, received
 
 PUBLIC_URL = "https://cairn.example"
@@ -38,9 +39,12 @@ async def cast(fresh_database) -> AsyncIterator[Cast]:
         stack.push_async_callback(doors_db.close)
         service_db = await Database.connect(service_dsn(dsn), schema="applications", application_name="test service")
         stack.push_async_callback(service_db.close)
+        intake = Intake(doors_db)
+        stack.push_async_callback(intake.close)
         clock = FixedClock(NOW)
         doors = ApplicationsDoors(
             db=doors_db,
+            intake=intake,
             vault=Vault(kek=bytes(range(32)), mac_key=bytes(range(1, 33)), reader="applications"),
             access=Access(doors_db, cache_seconds=60.0),
             cursors=PageCursors(bytes(range(2, 34))),
@@ -74,6 +78,7 @@ async def cast(fresh_database) -> AsyncIterator[Cast]:
             service_db=service_db,
             owner=owner,
             clock=clock,
+            intake=intake,
         )
         await made.follow([received(PROGRAM, sequence=1)])
         yield made
