@@ -34,6 +34,8 @@ from services.payments.settings import PaymentsSettings
 from services.payments.store.vouchers import Lot
 from services.payments.usecases.ach_answers import read_ach_answers
 from services.payments.usecases.batches import call_for_unanswered, transmit_batches
+from services.payments.usecases.charges import close_unanswered
+from services.payments.usecases.claim_queues import escalate_undecided
 from services.payments.usecases.confirmations import read_inbound
 from services.payments.usecases.exam_stock import expire_vouchers, watch_stock
 from services.payments.usecases.funding import expire_holds
@@ -76,6 +78,8 @@ async def start(life: Lifetime, settings: PaymentsSettings) -> None:
 
     async def keep_clocks() -> None:
         await expire_holds(db=db, now=clock.now())
+        await close_unanswered(db=db, now=clock.now())
+        await escalate_undecided(db=db, now=clock.now())
         await serve_all_waiting(db=db, now=clock.now())
 
     # True at first: the process before may have died between a statement and its matching.
