@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kit.db import Database
 
 DATABASE = "drill"
+APPLICATION = "cairn drill"
 CONNECTIONS_MAX = 80
 
 
@@ -48,14 +49,16 @@ class Ground:
             self._folder = Path(self._ending.enter_context(tempfile.TemporaryDirectory(prefix="cairn-drill-")))
         return self._folder
 
-    async def open(self, role: str = "cairn_payments", *, connections_max: int = CONNECTIONS_MAX) -> "Database":
-        """A pool as this service's role, on its schema."""
+    async def open(
+        self, role: str = "cairn_payments", *, connections_max: int = CONNECTIONS_MAX, name: str = APPLICATION
+    ) -> "Database":
+        """A pool as this service's role, on its schema; `name` is what the server knows its connections by."""
         from kit.db import Database
 
         database = await Database.connect(
             self.dsn_of(role),
             schema=role.removeprefix("cairn_"),
-            application_name="cairn drill",
+            application_name=name,
             connections_max=connections_max,
         )
         self._ending.push_async_callback(database.close)

@@ -19,6 +19,7 @@ from cairn.drills.books import (
     scope_of,
 )
 from cairn.drills.drill import Drill, Fault, Trial, edits_function, patches
+from cairn.drills.ground import APPLICATION
 from contracts.errors import Unavailable
 from contracts.ids import EnrollmentId
 from contracts.steps.payments import EncumberFunds, EncumbranceStatus, FundsHeld, HoldFunds
@@ -66,7 +67,7 @@ async def run(trial: Trial) -> None:
     async with db.transaction() as tx:
         await follow_program(published(len(cases) * CENTS), tx, now=AT)
     clock, seen = SystemClock(), Seen()
-    outside = await trial.ground.open(connections_max=4)
+    outside = await trial.ground.open(connections_max=4, name="outside")
     at = Counters(holding.holding(db, clock), holding.encumbering(db, clock), outside)
     flavors = {case: trial.chance.random() for case in cases}
     work = iter(cases)
@@ -159,7 +160,8 @@ async def _lose_connections(trial: Trial, cases: int) -> None:
         await asyncio.sleep(0.05 + trial.chance.random() * cases / 5_000)
         await owner.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND usename = 'cairn_payments' AND state <> 'idle'"
+            " WHERE datname = current_database() AND application_name = $1 AND state <> 'idle'",
+            APPLICATION,
         )
 
 
