@@ -145,6 +145,7 @@ class College:
             "invoice_on": datetime.now(UTC).date().isoformat(),
             "amount_cents": self._enrollments[enrollment]["award_cents"],
             "participant_charged_cents": 0,
+            "documents": [{"kind": "proof_of_payment", "reference": f"REC-{enrollment[-10:]}"}],
         }
         await self._tell(enrollment, "claims", claim)
 

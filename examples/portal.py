@@ -30,6 +30,12 @@ class Portal:
     async def send_document(self, application_id: str, document: dict[str, Any]) -> None:
         await self._doors.post(f"/v1/applications/{application_id}/documents", document, key=f"{application_id}-doc-1")
 
+    async def answer_charge(self, application_id: str, *, charged: bool) -> None:
+        """Pass on what the person says: whether the provider charged for taking part."""
+        await self._doors.post(
+            f"/v1/applications/{application_id}/charge-answer", {"charged": charged}, key=f"{application_id}-charge"
+        )
+
     async def withdraw(self, application_id: str, reason: str) -> None:
         await self._doors.post(
             f"/v1/applications/{application_id}/withdrawal", {"reason": reason}, key=f"{application_id}-withdraw"

@@ -25,6 +25,7 @@ from contracts.events.applications import (
     MilestoneReached,
 )
 from contracts.events.payments import (
+    ClaimRevoked,
     DisbursementRepaired,
     DisbursementReturned,
     DisbursementSettled,
@@ -61,6 +62,7 @@ SUBJECTS: Mapping[type[CaseFact], Callable[[Any], str]] = {
     ExamRegistered: lambda fact: f"exam {fact.attempt_number}",
     ExamResulted: lambda fact: f"exam {fact.attempt_number}",
     ClaimSubmitted: lambda fact: "claim",
+    ClaimRevoked: lambda fact: "claim revoked",
     DisbursementSettled: lambda fact: f"disbursement {fact.disbursement_id}",
     DisbursementReturned: lambda fact: f"disbursement {fact.disbursement_id}",
     DisbursementRepaired: lambda fact: f"disbursement {fact.disbursement_id}",
@@ -157,6 +159,11 @@ class KnownFacts:
         """The newest claim, unless it was reviewed already."""
         claim = self._word("claim", ClaimSubmitted)
         return None if claim is None or claim.claim_id in reviewed else claim
+
+    @property
+    def revoked(self) -> ClaimRevoked | None:
+        """People refused the claim after it had been approved."""
+        return self._word("claim revoked", ClaimRevoked)
 
     def payment(
         self, disbursement_id: DisbursementId

@@ -151,7 +151,13 @@ class Reimbursement(StaffUpdates):
     async def is_settled(self, ordered: PaymentOrdered, due: Deadline) -> bool:
         """Wait for the bank's word on one payment: True once settled, False once it may be paid again."""
         payment = ordered.disbursement_id
-        await self.wait_for_money(lambda: self.known.payment(payment) is not None, due)
+        await self.wait_for_money(
+            lambda: self.known.payment(payment) is not None or self.known.revoked is not None, due
+        )
+        # The person said that the provider charged, and people refused the claim: its money is encumbered again.
+        if self.known.payment(payment) is None and self.known.revoked is not None:
+            self.may_hold_money = True
+            raise CaseEnds(Outcome.CLAIM_REFUSED, self.known.revoked.reason)
         if not isinstance(self.known.payment(payment), DisbursementSettled | DisbursementRepaired):
             self.call_staff("the payment came back: what made it come back has to be mended")
             await self.wait_for_money(

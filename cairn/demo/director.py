@@ -101,6 +101,8 @@ class Director:
         for other in self.cases:
             if other.scenario.waits_for == play.name and await self._stands_in(other, Stage.WAITING_LIST):
                 await self._portal.withdraw(case.application_id, "changed_plans")
+        if await self._comes_to(case, _FROM_CLAIM):
+            await self._portal.answer_charge(case.application_id, charged=play.was_charged)
         await self._until(case, lambda view: view.get("outcome") is not None)
         # A short stage may have come and gone between two looks: the case's own record says where it ended.
         told = await self._portal.timeline(case.application_id)
@@ -126,7 +128,11 @@ class Director:
 
     async def _stands_in(self, case: Case, stage: str) -> bool:
         """Wait for the stage; `False` where the case ended without it."""
-        await self._until(case, lambda view: view.get("stage") == stage or view.get("outcome") is not None)
+        return await self._comes_to(case, {stage})
+
+    async def _comes_to(self, case: Case, stages: set[str]) -> bool:
+        """Wait for one of the stages; `False` where the case ended without it."""
+        await self._until(case, lambda view: view.get("stage") in stages or view.get("outcome") is not None)
         return case.view.get("outcome") is None
 
     async def _until(self, case: Case, reached: Callable[[dict[str, Any]], bool]) -> None:
@@ -153,11 +159,19 @@ class Director:
             with suppress(Declined):
                 batch = await self._maker.post("/v1/payment-batches", key=key)
                 await self._checker.post(f"/v1/payment-batches/{batch['batch_id']}/approval", key=f"{key}-approve")
+            await self._decide_stopped(key)
             for case in self.cases:
                 if case.scenario.repair and case.application_id not in repaired and await self._came_back(case):
                     repaired.add(case.application_id)
                     await self._repair(case)
             await asyncio.sleep(BATCH_SECONDS)
+
+    async def _decide_stopped(self, key: str) -> None:
+        """Claims whose person was charged are refused."""
+        for review in (await self._checker.get("/v1/claim-reviews?queue=charges"))["items"]:
+            with suppress(Declined):
+                decision = {"decision": "refuse", "note": "the provider confirmed the charge"}
+                await self._checker.post(f"/v1/claims/{review['claim_id']}/decision", decision, key=f"{key}-refuse")
 
     async def _came_back(self, case: Case) -> bool:
         if case.view.get("stage") != Stage.REIMBURSEMENT:
@@ -171,4 +185,5 @@ class Director:
         await self._checker.post(f"/v1/payees/{provider}/repairs/{repair['repair_id']}/approval", key=f"{key}-approve")
 
 
+_FROM_CLAIM: set[str] = {Stage.CLAIM, Stage.REIMBURSEMENT}
 _FROM_LEARNING = {Stage.LEARNING, Stage.EXAM, Stage.CREDENTIAL, Stage.CLAIM, Stage.REIMBURSEMENT, Stage.CLOSED}

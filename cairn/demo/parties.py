@@ -28,8 +28,11 @@ class PartyFailed(Fault):
 @asynccontextmanager
 async def outside_parties(
     folder: Path, college: dict[str, Any], finance: dict[str, Any], bank: dict[str, Any] | None = None
-) -> AsyncIterator[None]:
-    """Run them while the context lasts, the bank if one is given; each says `{"ready": true}` before it goes on."""
+) -> AsyncIterator[dict[str, int]]:
+    """Run them while the context lasts, the bank if one is given; each says `{"ready": true}` before it goes on.
+
+    Gives their process ids by name.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     college = college | {"port": free_port(), "journal": str(folder / "college.jsonl")}
     finance = finance | {"journal": str(folder / "finance.jsonl")}
@@ -37,13 +40,13 @@ async def outside_parties(
     if bank is not None:
         programs["bank"] = bank | {"journal": str(folder / BANK_JOURNAL)}
     async with AsyncExitStack() as running:
-        for name, config in programs.items():
-            await running.enter_async_context(_party(folder, name, config))
-        yield
+        yield {
+            name: await running.enter_async_context(_party(folder, name, config)) for name, config in programs.items()
+        }
 
 
 @asynccontextmanager
-async def _party(folder: Path, name: str, config: dict[str, Any]) -> AsyncIterator[None]:
+async def _party(folder: Path, name: str, config: dict[str, Any]) -> AsyncIterator[int]:
     path = folder / f"{name}.json"
     path.touch(mode=0o600)
     path.write_text(json.dumps(config))
@@ -62,7 +65,7 @@ async def _party(folder: Path, name: str, config: dict[str, Any]) -> AsyncIterat
             line = b""
         if b"ready" not in line:
             raise PartyFailed(f"{name} did not start: {log.read_text(errors='replace')[-2000:]}")
-        yield
+        yield child.pid
     finally:
         with suppress(ProcessLookupError):
             child.send_signal(signal.SIGTERM)

@@ -34,6 +34,8 @@ class Scenario:
     """The person gives up as soon as the case shows this stage."""
     waits_for: str | None = None
     """Applies only once the scenario of this name shows its `enrollment` stage or later."""
+    was_charged: bool = False
+    """What the person answers when asked whether the provider charged."""
     repair: bool = False
     """Its payment comes back from the bank, and the finance office repairs the payee."""
     witness: str | None = None
@@ -169,6 +171,14 @@ SCENARIOS: tuple[Scenario, ...] = (
         person="paula",
         play=invoiced("RET"),
         repair=True,
+    ),
+    _lorain(
+        "was-charged",
+        "Person was charged: payment stopped",
+        "lorain-soldering",
+        "claim_refused",
+        person="carla",
+        was_charged=True,
     ),
     _lorain(
         "gives-up",

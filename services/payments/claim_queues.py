@@ -51,3 +51,9 @@ class PayeeRecorder(Forbidden):
     """Whoever recorded a change of the payee approves none of its claims."""
 
     code = "payee_recorder"
+
+
+class DecidedInItsCase(Conflict):
+    """The claim's case is waiting for this decision: take it there."""
+
+    code = "decided_in_its_case"

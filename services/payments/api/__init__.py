@@ -10,6 +10,7 @@ from kit.access import Principal
 from kit.http import once_from, require, respond
 from kit.idempotency import Once
 from services.payments.api.budgets import budgets, forecasts, waiting_list
+from services.payments.api.claims import claims
 from services.payments.api.doors import PaymentsDoors
 from services.payments.api.exam_vouchers import exam_vouchers
 from services.payments.api.payees import payees
@@ -51,6 +52,7 @@ def router(doors: PaymentsDoors) -> APIRouter:
     routes.include_router(_reading(doors))
     routes.include_router(_vouchers(doors), tags=["exam vouchers"])
     routes.include_router(exam_vouchers(doors), tags=["exam vouchers"])
+    routes.include_router(claims(doors), tags=["claims"])
     routes.include_router(budgets(doors), tags=["budgets"])
     routes.include_router(forecasts(doors), tags=["budgets"])
     routes.include_router(waiting_list(doors), tags=["waiting list"])

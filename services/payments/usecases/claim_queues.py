@@ -8,7 +8,7 @@ from contracts.events.applications import ClaimSubmitted
 from contracts.events.payments import ClaimEscalated
 from kit import outbox
 from kit.db import Connection, Database
-from services.payments.claim_queues import ApprovedBefore, NotInReview, PayeeRecorder, Queue
+from services.payments.claim_queues import ApprovedBefore, DecidedInItsCase, NotInReview, PayeeRecorder, Queue
 from services.payments.claim_requests import RequestSlot, slot_for
 from services.payments.claims import person
 from services.payments.domain import two_people
@@ -39,41 +39,42 @@ async def queue_of(queue: Queue | None, *, db: Database) -> list[OpenReview]:
         return await store.waiting(connection, queue, QUEUE_SHOWN_MAX)
 
 
-async def open_review_for(claim_id: str, actor: str, *, db: Database) -> OpenReview:
+async def decide_stopped(
+    tx: Connection, claim_id: str, *, approve: bool, actor: str, note: str, now: datetime
+) -> OpenReview | None:
+    """One person's word on a claim that was stopped after its approval; None once that decided it.
+
+    As many different people as the amount takes let it go on; one refusal is enough to revoke it. Raises also
+    `DecidedInItsCase`.
+    """
+    claim = await claim_store.claim(tx, claim_id)
+    if claim is None:
+        raise NotFound(kind="claim")
+    await funding_store.lock_case(tx, claim.application_id)
+    if (await _may_decide(tx, claim_id, actor)).origin != "charge":
+        raise DecidedInItsCase
+    who = person(actor)
+    await store.say(tx, claim_id, who, "approve" if approve else "refuse", note, now=now)
+    review = await store.review_of(tx, claim_id)
+    assert review is not None
+    if not approve:
+        await store.decide(tx, claim_id, "refused", now=now)
+        await revoke_claim(tx, claim, who, now=now)
+        return None
+    if len(review.approved) < review.approvers_needed:
+        return review
+    await store.decide(tx, claim_id, "approved", now=now)
+    await resume_claim(tx, claim, list(review.approved), now=now)
+    return None
+
+
+async def may_decide(claim_id: str, actor: str, *, db: Database) -> OpenReview:
     """The open review of the claim, if this person may decide it.
 
     Raises `NotInReview`, `MakerIsChecker` (the provider's own), `ApprovedBefore`, `PayeeRecorder`.
     """
     async with db.transaction() as tx:
         return await _may_decide(tx, claim_id, actor)
-
-
-async def decide_stopped(
-    claim_id: str, *, approve: bool, actor: str, note: str, db: Database, now: datetime
-) -> OpenReview | None:
-    """One person's word on a claim that was stopped after its approval; None once that decided it.
-
-    As many different people as the amount takes let it go on; one refusal is enough to revoke it.
-    """
-    async with db.transaction() as tx:
-        claim = await claim_store.claim(tx, claim_id)
-        if claim is None:
-            raise NotFound(kind="claim")
-        await funding_store.lock_case(tx, claim.application_id)
-        await _may_decide(tx, claim_id, actor)
-        who = person(actor)
-        await store.say(tx, claim_id, who, "approve" if approve else "refuse", note, now=now)
-        review = await store.review_of(tx, claim_id)
-        assert review is not None
-        if not approve:
-            await store.decide(tx, claim_id, "refused", now=now)
-            await revoke_claim(tx, claim, who, now=now)
-            return None
-        if len(review.approved) < review.approvers_needed:
-            return review
-        await store.decide(tx, claim_id, "approved", now=now)
-        await resume_claim(tx, claim, list(review.approved), now=now)
-        return None
 
 
 async def _may_decide(tx: Connection, claim_id: str, actor: str) -> OpenReview:

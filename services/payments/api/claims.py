@@ -1,0 +1,57 @@
+"""Doors to claims: what waits for people, deciding a stopped claim, closing a month's request."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Response
+
+from contracts.ids import ClaimId
+from kit.access import Principal
+from kit.http import once_from, require, respond
+from kit.idempotency import Once
+from services.payments.api.doors import PaymentsDoors
+from services.payments.claim_queues import Queue
+from services.payments.claim_views import (
+    ClaimReviews,
+    ClosedRequestShown,
+    CloseRequest,
+    DecideClaim,
+    ReviewShown,
+    reviews_shown,
+)
+from services.payments.usecases import answering_claims
+from services.payments.usecases.claim_queues import queue_of
+
+ClaimPath = Annotated[ClaimId, Path(alias="claim_id")]
+
+
+def claims(doors: PaymentsDoors) -> APIRouter:
+    """Routes for the finance office and for providers."""
+    routes = APIRouter(prefix="/v1")
+    reader = require(doors.access, "finance", "payments:read")
+    writer = require(doors.access, "finance", "payments:write")
+    provider = require(doors.access, "provider", "claims:read")
+    keyed, provider_keyed = once_from(writer), once_from(provider)
+    db, clock = doors.db, doors.clock
+
+    @routes.get("/claim-reviews")
+    async def list_claim_reviews(queue: Queue | None = None, who: Principal = Depends(reader)) -> ClaimReviews:
+        """Claims that wait for people, the oldest first, each with its queue and its doubts."""
+        return reviews_shown(await queue_of(queue, db=db))
+
+    @routes.post("/claims/{claim_id}/decision", response_model=ReviewShown)
+    async def decide_stopped_claim(
+        claim_id: ClaimPath, body: DecideClaim, who: Principal = Depends(writer), once: Once = Depends(keyed)
+    ) -> Response:
+        """Your word on a claim that was stopped after its approval. Other claims are decided in their case."""
+        return respond(
+            await answering_claims.decide_claim(claim_id, body, actor=who.name, once=once, db=db, now=clock.now())
+        )
+
+    @routes.post("/claim-requests", status_code=201, response_model=ClosedRequestShown)
+    async def close_claim_request(
+        body: CloseRequest, who: Principal = Depends(provider), once: Once = Depends(provider_keyed)
+    ) -> Response:
+        """Close this month's request: claims that come later this month go into the next month's."""
+        return respond(await answering_claims.close_request(body.program_id, who, once=once, db=db, now=clock.now()))
+
+    return routes

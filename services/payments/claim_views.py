@@ -1,0 +1,106 @@
+"""What the doors to claims take and show."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.ids import ApplicationId, ClaimId
+from contracts.money import BudgetCents, PositiveCents
+from contracts.texts import Code, Instant, Sentence, Slug
+from services.payments.claim_queues import Queue
+from services.payments.store.claim_queues import OpenReview
+from services.payments.usecases.claim_queues import ClosedRequest
+
+
+class _Shown(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class DecideClaim(BaseModel):
+    """One person's word on a stopped claim, and why."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    decision: Literal["approve", "refuse"]
+    note: Sentence
+
+
+class CloseRequest(BaseModel):
+    """Which program's request of this month takes no more claims."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    program_id: Slug
+
+
+class ReviewShown(_Shown):
+    """Where the review of a claim stands; `open` while more people have to agree."""
+
+    claim_id: ClaimId
+    open: bool
+    approved: Annotated[int, Field(ge=0)]
+    approvers_needed: Annotated[int, Field(ge=0)]
+
+
+class WaitingClaim(_Shown):
+    """A claim that waits for people."""
+
+    claim_id: ClaimId
+    application_id: ApplicationId
+    provider_id: Slug
+    queue: Queue
+    origin: Literal["match", "charge"]
+    reasons: list[Code]
+    claimed_cents: PositiveCents
+    approved: Annotated[int, Field(ge=0)]
+    approvers_needed: Annotated[int, Field(ge=1)]
+    opened_at: Instant
+
+
+class ClaimReviews(_Shown):
+    items: list[WaitingClaim]
+
+
+class ClosedRequestShown(_Shown):
+    """The closed request with what it holds."""
+
+    month: date
+    number: Annotated[int, Field(ge=1)]
+    claims: Annotated[int, Field(ge=0)]
+    cents: BudgetCents
+
+
+def reviews_shown(found: Sequence[OpenReview]) -> ClaimReviews:
+    return ClaimReviews(items=[review_waiting(one) for one in found])
+
+
+def review_waiting(one: OpenReview) -> WaitingClaim:
+    return WaitingClaim.model_validate(
+        {
+            "claim_id": one.claim_id,
+            "application_id": one.application_id,
+            "provider_id": one.provider_id,
+            "queue": one.queue,
+            "origin": one.origin,
+            "reasons": list(one.reasons),
+            "claimed_cents": one.claimed_cents,
+            "approved": len(one.approved),
+            "approvers_needed": one.approvers_needed,
+            "opened_at": one.opened_at,
+        }
+    )
+
+
+def review_shown(claim_id: ClaimId, one: OpenReview | None) -> ReviewShown:
+    return ReviewShown(
+        claim_id=claim_id,
+        open=one is not None,
+        approved=len(one.approved) if one else 0,
+        approvers_needed=one.approvers_needed if one else 0,
+    )
+
+
+def request_shown(one: ClosedRequest) -> ClosedRequestShown:
+    return ClosedRequestShown(month=one.slot.month, number=one.slot.number, claims=one.claims, cents=one.cents)

@@ -1,0 +1,165 @@
+"""Who decides claims: levels of approval, people who may not, clocks that call for people, months that are full."""
+
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import pytest
+
+from contracts.events.applications import ClaimSubmitted
+from contracts.events.eligibility import ListedApprovalLevel
+from contracts.events.payments import ClaimEscalated
+from contracts.ids import ClaimId
+from contracts.steps.payments import ClaimStatus
+from services.payments.claim_queues import PayeeRecorder, Queue
+from services.payments.domain import MakerIsChecker
+from services.payments.usecases.claim_queues import (
+    close_request,
+    escalate_undecided,
+    follow_claim,
+    may_decide,
+    queue_of,
+)
+from services.payments.usecases.program import follow_program
+from tests.services.payments.case import NOW, PROGRAM, PROVIDER, Case, Desk, published
+from tests.services.payments.usecases.test_charges import RULES, nothing_to_pay
+from tests.services.payments.usecases.test_claims import batch_of, failed
+
+LARGE = {"auto_approve_max_cents": 100_000}
+
+
+@pytest.fixture
+async def ruled(desk: Desk) -> Desk:
+    """A program with levels of approval that asks nobody about charges."""
+    rules = RULES.model_copy(update={"charge_answer_days": 0})
+    async with desk.db.transaction() as tx:
+        await follow_program(published(version=2).model_copy(update={"claim_rules": rules}), tx, now=NOW)
+    return desk
+
+
+async def ready(desk: Desk, name: str = "ann", **who: str) -> Case:
+    case = Case(name, **who)
+    await desk.hold(case)
+    await desk.encumber(case)
+    await desk.learn(case)
+    return case
+
+
+async def test_as_many_people_approve_as_the_level_says(ruled):
+    levels = [ListedApprovalLevel(up_to_cents=9_999_999_999, approvers=3)]
+    rules = RULES.model_copy(update={"charge_answer_days": 0, "approval_levels": levels})
+    async with ruled.db.transaction() as tx:
+        await follow_program(published(version=3).model_copy(update={"claim_rules": rules}), tx, now=NOW)
+    case = await ready(ruled)
+    for people in ([], ["ada"], ["ada", "ben"], ["ada", "staff/ada", "ben"]):
+        assert (await ruled.review(case, approved_by=people, **LARGE)).status is ClaimStatus.REFERRED
+        [waiting] = await queue_of(Queue.LARGE_CLAIMS, db=ruled.db)
+        assert waiting.approvers_needed == 3
+    reviewed = await ruled.review(case, approved_by=["ada", "ben", "cid"], **LARGE)
+    assert reviewed.status is ClaimStatus.APPROVED
+    assert await queue_of(None, db=ruled.db) == []
+
+
+@pytest.mark.parametrize("barred", [PROVIDER, f"provider/{PROVIDER}", "finance/rita", "rita"])
+async def test_neither_the_provider_nor_who_recorded_its_payee_approves(ruled, barred):
+    async with ruled.db.transaction() as tx:
+        await tx.execute(
+            "INSERT INTO payee_repair (repair_id, provider_id, evidence, made_by, made_at) "
+            "VALUES ('r', $1, 'call-back', 'finance/rita', $2)",
+            PROVIDER,
+            NOW,
+        )
+    case = await ready(ruled)
+    await ruled.review(case, **LARGE)
+    with pytest.raises((MakerIsChecker, PayeeRecorder)):
+        await may_decide(case.claim_id, barred, db=ruled.db)
+    # The same by way of the case: the word is heard and does not count.
+    assert (await ruled.review(case, approved_by=[barred, "ada"], **LARGE)).status is ClaimStatus.REFERRED
+    assert (await ruled.review(case, approved_by=[barred, "ada", "ben"], **LARGE)).status is ClaimStatus.APPROVED
+
+
+async def test_the_table_itself_refuses_too_few_and_the_same_twice(ruled):
+    case = await ready(ruled)
+    for said in ([], ["ada", "ben"]):
+        await ruled.review(case, approved_by=said, **LARGE)
+    for people in ("'{ada}'", "'{ada,ada}'"):
+        with pytest.raises(asyncpg.CheckViolationError):
+            async with ruled.db.transaction() as tx:
+                await tx.execute(f"UPDATE claim SET approvers = {people}")
+    with pytest.raises(asyncpg.CheckViolationError):
+        async with ruled.db.transaction() as tx:
+            await tx.execute(
+                "INSERT INTO claim_word SELECT claim_id, review_number, submitted_by, submitted_by, 'approve', 'x', "
+                "now() FROM claim_review"
+            )
+
+
+async def test_nearly_the_same_claim_goes_to_a_person(ruled):
+    first = await ready(ruled, "ann")
+    assert (await ruled.review(first)).status is ClaimStatus.APPROVED
+    numbered = await ready(ruled, "bea")
+    assert failed(await ruled.review(numbered, invoice_number="inv.ANN")) == {"invoice_resembles"}
+    await ruled.review(numbered, invoice_number="inv.ANN", refused_by="ada")
+    await ruled.release(numbered)
+    again = await ready(ruled, "ann2", person="ann")
+    reviewed = await ruled.review(again, 297_500)
+    assert reviewed.status is ClaimStatus.REFERRED
+    assert {"claim_resembles", "cost_line_claimed_before"} <= failed(reviewed)
+    [waiting] = await queue_of(Queue.DUPLICATES, db=ruled.db)
+    assert waiting.claim_id == again.claim_id
+
+
+async def test_an_undecided_claim_is_escalated_once_before_the_fifteenth_day(ruled):
+    silent, decided = await ready(ruled, "ann"), await ready(ruled, "bea")
+    for case in (silent, decided):
+        async with ruled.db.transaction() as tx:
+            await follow_claim(submitted(case), tx)
+    await ruled.review(decided)
+    await ruled.review(silent, **LARGE)
+    assert await escalate_undecided(db=ruled.db, now=NOW + timedelta(days=10) - timedelta(seconds=1)) == 0
+    assert await escalate_undecided(db=ruled.db, now=NOW + timedelta(days=10)) == 1
+    assert await escalate_undecided(db=ruled.db, now=NOW + timedelta(days=11)) == 0
+    [fact] = await ruled.told(ClaimEscalated)
+    assert (fact["claim_id"], fact["notice_due_at"]) == (silent.claim_id, NOW + timedelta(days=15))
+
+
+def submitted(case: Case) -> ClaimSubmitted:
+    return ClaimSubmitted(
+        application_id=case.id,
+        claim_id=case.claim_id,
+        enrollment_id=case.enrollment_id,
+        provider_id=case.provider,
+        invoice_number="INV-1",
+        invoice_on="2026-03-10",
+        amount_cents=300_000,
+        participant_charged_cents=0,
+        submitted_at=NOW,
+    )
+
+
+async def test_every_defect_is_named_and_the_mended_claim_is_due_anew(ruled):
+    case = await ready(ruled)
+    defects = failed(await ruled.review(case, 300_001, invoice_on="2026-04-01"))
+    assert defects == {"exceeds_encumbrance", "invoice_in_future"}
+    later = NOW + timedelta(days=9)
+    mended = await ruled.review(case, claim_id=ClaimId.derive("mended"), submitted_at=later)
+    assert (mended.status, mended.due_at) == (ClaimStatus.APPROVED, later + timedelta(days=30))
+
+
+async def test_a_claim_after_the_months_request_is_gathered_into_the_next(ruled):
+    early, late = await ready(ruled, "ann"), await ready(ruled, "bea")
+    await ruled.review(early)
+    async with ruled.db.transaction() as tx:
+        closed = await close_request(tx, PROGRAM, PROVIDER, by="provider/lorain-ccc", now=NOW)
+    assert (closed.slot.month.isoformat(), closed.slot.number) == ("2026-03-01", 1)
+    assert (closed.claims, closed.cents) == (1, 300_000)
+    async with ruled.db.transaction() as tx:
+        assert await close_request(tx, PROGRAM, PROVIDER, by="provider/lorain-ccc", now=NOW) == closed
+    reviewed = await ruled.review(late)
+    april = datetime(2026, 4, 1, 4, 0, tzinfo=UTC)
+    assert (reviewed.status, reviewed.due_at) == (ClaimStatus.APPROVED, april + timedelta(days=30))
+    await ruled.pay(late)
+    await nothing_to_pay(ruled)
+    await ruled.pay(early)
+    assert (await batch_of(ruled)).payments == 1
+    async with ruled.db.connection() as connection:
+        assert await connection.fetchval("SELECT claim_may_be_paid($1, $2)", late.claim_id, april)
