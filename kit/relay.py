@@ -23,7 +23,9 @@ from kit.settings import ProcessSettings
 from kit.telemetry import logger
 
 ROWS_MAX = 500
-POLL_SECONDS_MIN, POLL_SECONDS_MAX = 0.002, 0.05
+POLL_SECONDS_MIN, POLL_SECONDS_MAX = 0.01, 0.05
+FEW_ROWS = 100
+"""A look that moved fewer is followed by a short rest: a round trip costs the same for one row as for many."""
 CLAIM_SECONDS = 1.0
 TOPIC_RETRY_SECONDS = 10.0
 MEASURE_SECONDS = 5.0
@@ -160,6 +162,7 @@ class Relay:
                     return
                 if moved:
                     pause = POLL_SECONDS_MIN
+                if moved >= FEW_ROWS:
                     continue
             await asyncio.sleep(pause)
             pause = min(pause * 2, POLL_SECONDS_MAX) if owned else CLAIM_SECONDS
