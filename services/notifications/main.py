@@ -43,16 +43,18 @@ async def start(life: Lifetime, settings: NotificationsSettings) -> None:
     deliveries = DeliveryDesk(
         db=db, college=HttpCollegeDoor(egress), box=SecretBox(settings.secret(KEY_NAME)), clock=clock
     )
+    mail_system = SmtpMail(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        timeout_seconds=settings.smtp_timeout_seconds,
+        clock=clock,
+    )
+    life.on_stop(mail_system.close)
     notices = NoticeDesk(
         db=db,
         vault=Vault.from_settings(settings, reader="notifications"),
         letters=Letters.load(settings.programs_dir, default_program=settings.notices_default_program),
-        mail=SmtpMail(
-            host=settings.smtp_host,
-            port=settings.smtp_port,
-            timeout_seconds=settings.smtp_timeout_seconds,
-            clock=clock,
-        ),
+        mail=mail_system,
         clock=clock,
     )
 
@@ -61,9 +63,7 @@ async def start(life: Lifetime, settings: NotificationsSettings) -> None:
         name=CONSUMER,
         database=db,
         settings=settings,
-        handlers=handlers(
-            links=Links(settings.public_url.rstrip("/")), clock=clock, nudge=_all_of(healthy, failing, mail)
-        ),
+        handlers=handlers(links=Links(settings.public_url.rstrip("/")), clock=clock, nudge=_all_of(healthy, mail)),
         clock=clock,
     )
     relay = Relay(db, settings)

@@ -1,7 +1,8 @@
 """HTTP calls to addresses that outsiders choose, without reaching anything of our own (OWASP: SSRF).
 
-The name is resolved once, every address is checked, and the connection goes to a checked address, so that a second
-answer of the name server cannot lead elsewhere. TLS and Host still use the name.
+The name is resolved once for each call, every address is checked, and the connection goes to a checked address, so that
+a second answer of the name server cannot lead elsewhere. TLS and Host still use the name. A connection is kept open for
+a moment, for the same name and only while the name still leads to its address.
 """
 
 import asyncio
@@ -9,11 +10,13 @@ import ipaddress
 import re
 import socket
 import ssl
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
-import httpx
+import h11
 
 from contracts.errors import Refused, Unavailable
 
@@ -21,6 +24,10 @@ URL_CHARS_MAX = 500
 ANSWER_BYTES_MAX = 64 * 1024
 TIMEOUT_SECONDS = 15.0
 CONNECT_SECONDS = 5.0
+KEPT_SECONDS = 2.0
+"""How long a connection is kept for the next call: below what servers themselves allow."""
+KEPT_MAX = 200
+_READ_BYTES = 64 * 1024
 PORTS = frozenset({443, 8443})
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -70,11 +77,6 @@ class Destination:
         default = {"http": 80, "https": 443}[self.scheme]
         return self.host if self.port == default else f"{self.host}:{self.port}"
 
-    def at(self, address: str) -> str:
-        """The URL with the checked address in the name's place."""
-        literal = f"[{address}]" if ":" in address else address
-        return f"{self.scheme}://{literal}:{self.port}{self.target or '/'}"
-
 
 @dataclass(frozen=True, slots=True)
 class EgressAnswer:
@@ -101,17 +103,15 @@ class Egress:
         self._ports = ports
         self._timeout_seconds = timeout_seconds
         self._resolve = resolve or _look_up
-        self._client = httpx.AsyncClient(
-            verify=tls or True,
-            trust_env=False,
-            follow_redirects=False,
-            timeout=httpx.Timeout(timeout_seconds, connect=CONNECT_SECONDS),
-            # Connections are pooled by address: one kept open for one name must not serve another name there.
-            limits=httpx.Limits(max_keepalive_connections=0),
-        )
+        self._tls = tls or ssl.create_default_context()
+        self._kept: dict[tuple[str, str, int], deque[_Connection]] = {}
+        self._kept_count = 0
 
     async def close(self) -> None:
-        await self._client.aclose()
+        for connections in self._kept.values():
+            for connection in connections:
+                connection.close()
+        self._kept.clear()
 
     async def check(self, url: str) -> Destination:
         """Read and resolve `url`; `DestinationRefused` says why it is not called."""
@@ -141,37 +141,88 @@ class Egress:
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 destination = await self.check(url)
-                for position, address in enumerate(destination.addresses):
+                kept = self._take_kept(destination)
+                if kept is not None:
                     try:
-                        return await self._post(destination, address, body, headers)
-                    except (httpx.ConnectError, httpx.ConnectTimeout):
-                        if position == len(destination.addresses) - 1:
-                            raise
+                        return await self._exchange(kept, destination, body, headers)
+                    except (OSError, _ClosedUnanswered):
+                        pass  # It was closed over there meanwhile; a receiver drops duplicates by the message's id.
+                connection = await self._connect(destination)
+                return await self._exchange(connection, destination, body, headers)
         except TimeoutError:
             raise DestinationUnreachable(why="timeout") from None
-        except httpx.HTTPError as error:
-            raise DestinationUnreachable(why=type(error).__name__) from error
-        raise DestinationUnreachable(why="no address")
+        except (OSError, _ClosedUnanswered, h11.RemoteProtocolError, h11.LocalProtocolError) as error:
+            raise DestinationUnreachable(why=type(error).__name__.lstrip("_")) from error
 
-    async def _post(
-        self, destination: Destination, address: str, body: bytes, headers: Mapping[str, str]
+    async def _connect(self, destination: Destination) -> "_Connection":
+        """To the first of the checked addresses that takes the connection."""
+        secure = destination.scheme == "https"
+        failure: Exception | None = None
+        for address in destination.addresses:
+            try:
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    reader, writer = await asyncio.open_connection(
+                        address,
+                        destination.port,
+                        ssl=self._tls if secure else None,
+                        server_hostname=destination.host.strip("[]") if secure else None,
+                    )
+                return _Connection(address, reader, writer)
+            except (OSError, TimeoutError) as error:
+                failure = error
+        raise DestinationUnreachable(why="ConnectError") from failure
+
+    async def _exchange(
+        self, connection: "_Connection", destination: Destination, body: bytes, headers: Mapping[str, str]
     ) -> EgressAnswer:
-        own = {"Host": destination.host_header, "Accept-Encoding": "identity", "User-Agent": "Cairn"}
-        extensions = {"sni_hostname": destination.host.strip("[]")} if destination.scheme == "https" else {}
-        request = self._client.build_request(
-            "POST", destination.at(address), content=body, headers={**headers, **own}, extensions=extensions
-        )
-        answer = await self._client.send(request, stream=True)
+        own = {
+            "Host": destination.host_header,
+            "Accept": "*/*",
+            "Accept-Encoding": "identity",
+            "User-Agent": "Cairn",
+            "Content-Length": str(len(body)),
+        }
         try:
-            # Raw: what the far side compresses may unpack to any size.
-            received = bytearray()
-            async for chunk in answer.aiter_raw():
-                received += chunk[: ANSWER_BYTES_MAX - len(received)]
-                if len(received) >= ANSWER_BYTES_MAX:
-                    break
-            return EgressAnswer(answer.status_code, dict(answer.headers), bytes(received))
-        finally:
-            await answer.aclose()
+            answer = await connection.post(destination.target or "/", {**headers, **own}, body)
+        except BaseException:
+            connection.close()
+            raise
+        self._keep(destination, connection)
+        return answer
+
+    def _take_kept(self, destination: Destination) -> "_Connection | None":
+        place = (destination.scheme, destination.host, destination.port)
+        connections = self._kept.pop(place, deque[_Connection]())
+        while connections:
+            connection = connections.pop()
+            self._kept_count -= 1
+            if connections:
+                self._kept[place] = connections
+            else:
+                self._kept.pop(place, None)
+            if connection.is_open() and connection.address in destination.addresses:
+                connection.expiry.cancel()
+                return connection
+            connection.close()
+        return None
+
+    def _keep(self, destination: Destination, connection: "_Connection") -> None:
+        if self._kept_count >= KEPT_MAX or not connection.renew():
+            connection.close()
+            return
+        place = (destination.scheme, destination.host, destination.port)
+        self._kept.setdefault(place, deque()).append(connection)
+        self._kept_count += 1
+        connection.expiry = asyncio.get_running_loop().call_later(KEPT_SECONDS, self._drop, place, connection)
+
+    def _drop(self, place: tuple[str, str, int], connection: "_Connection") -> None:
+        connection.close()
+        connections = self._kept.get(place)
+        if connections is not None and connection in connections:
+            connections.remove(connection)
+            self._kept_count -= 1
+            if not connections:
+                del self._kept[place]
 
     async def _addresses(self, host: str, port: int) -> list[Address]:
         try:
@@ -188,7 +239,67 @@ class Egress:
             raise DestinationRefused(why="an address of it cannot be read") from None
 
 
+class _ClosedUnanswered(Exception):
+    """The far side closed the connection before it answered."""
+
+
+@dataclass(slots=True, eq=False)
+class _Connection:
+    """One HTTP/1.1 connection to a checked address, one exchange at a time."""
+
+    address: str
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    protocol: h11.Connection = field(default_factory=lambda: h11.Connection(h11.CLIENT))
+    expiry: asyncio.TimerHandle = field(init=False)
+
+    async def post(self, target: str, headers: Mapping[str, str], body: bytes) -> EgressAnswer:
+        request = h11.Request(method="POST", target=target, headers=list(headers.items()))
+        sent = (self.protocol.send(request), self.protocol.send(h11.Data(body)), self.protocol.send(h11.EndOfMessage()))
+        self.writer.write(b"".join(part or b"" for part in sent))
+        await self.writer.drain()
+        answer = await self._next_event()
+        while isinstance(answer, h11.InformationalResponse):
+            answer = await self._next_event()
+        if not isinstance(answer, h11.Response):
+            raise _ClosedUnanswered
+        # Raw: what the far side compresses may unpack to any size.
+        received = bytearray()
+        while isinstance(part := await self._next_event(), h11.Data):
+            received += part.data[: ANSWER_BYTES_MAX - len(received)]
+            if len(received) >= ANSWER_BYTES_MAX:
+                break
+        found = {name.decode("latin-1"): value.decode("latin-1") for name, value in answer.headers}
+        return EgressAnswer(answer.status_code, found, bytes(received))
+
+    async def _next_event(self) -> Any:
+        while True:
+            event = self.protocol.next_event()
+            if event is not h11.NEED_DATA:
+                return event
+            data = await self.reader.read(_READ_BYTES)
+            if not data and self.protocol.their_state is h11.SEND_RESPONSE and not self.protocol.trailing_data[0]:
+                raise _ClosedUnanswered
+            self.protocol.receive_data(data)
+
+    def renew(self) -> bool:
+        """Make ready for the next exchange; `False` where the last did not come to its proper end."""
+        if self.protocol.our_state is not h11.DONE or self.protocol.their_state is not h11.DONE:
+            return False
+        self.protocol.start_next_cycle()
+        return True
+
+    def is_open(self) -> bool:
+        return not self.writer.is_closing() and not self.reader.at_eof()
+
+    def close(self) -> None:
+        self.writer.close()
+
+
 async def _look_up(host: str, port: int) -> list[str]:
+    # A plain address needs no name server, nor the thread that asking one takes.
+    with suppress(ValueError):
+        return [str(ipaddress.ip_address(host))]
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(entry[4][0]) for entry in found]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from contracts.ids import ApplicationId, WebhookEndpointId, WebhookMessageId
 from kit.db import Connection
+from kit.outbox import Draft, append_one
 from kit.telemetry import TraceContext
 
 # Both at once: a message is never without the deliveries it had coming when it was written.
@@ -72,12 +73,29 @@ FROM due, webhook_message AS m, webhook_endpoint AS e
 WHERE d.endpoint_id = due.endpoint_id AND d.message_id = due.message_id
     AND m.message_id = d.message_id AND e.endpoint_id = d.endpoint_id
 RETURNING d.endpoint_id, d.message_id, d.attempts, d.leased_until, d.is_ping, m.application_id, m.type, m.body,
-    m.created_at, m.traceparent, m.correlation_id, m.causation_id, e.provider_id, e.url, e.status, e.challenge
+    m.created_at, m.traceparent, m.correlation_id, m.causation_id, e.provider_id, e.url, e.status, e.challenge,
+    e.sealed_secret, CASE WHEN e.previous_secret_until > $1 THEN e.sealed_previous_secret END AS previous_secret
 """
 
 _LOG_ATTEMPT = """
 INSERT INTO webhook_attempt (endpoint_id, message_id, attempt_number, started_at, duration_ms, status, error)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
+"""
+
+# The ordinary end of an attempt, whole: log, endpoint, delivery and fact in one round trip and one commit.
+_END_DELIVERED = f"""
+WITH logged AS (
+    INSERT INTO webhook_attempt (endpoint_id, message_id, attempt_number, started_at, duration_ms, status)
+    VALUES ($10, $11, $13, $14, $15, $16)
+), well AS (
+    UPDATE webhook_endpoint SET failures_in_a_row = 0, slowed_until = NULL
+    WHERE endpoint_id = $10 AND (failures_in_a_row > 0 OR slowed_until IS NOT NULL)
+), ended AS (
+    UPDATE webhook_delivery SET state = 'delivered', ended_at = $9, leased_until = NULL
+    WHERE endpoint_id = $10 AND message_id = $11 AND state = 'pending' AND leased_until = $12
+    RETURNING message_id
+), {append_one("ended")}
+SELECT FROM appended
 """
 
 _END = """
@@ -139,6 +157,8 @@ class DueDelivery:
     attempt_number: int
     leased_until: datetime
     trace: TraceContext
+    sealed_secrets: tuple[str, ...]
+    """The endpoint's live signing secrets as ciphertext, the newest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +254,33 @@ def _due_of(row: Any) -> DueDelivery:
         attempt_number=row["attempts"],
         leased_until=row["leased_until"],
         trace=TraceContext(row["traceparent"], row["correlation_id"], row["causation_id"]),
+        sealed_secrets=tuple(s for s in (row["sealed_secret"], row["previous_secret"]) if s is not None),
+    )
+
+
+async def end_delivered(
+    connection: Connection,
+    due: DueDelivery,
+    *,
+    started_at: datetime,
+    duration_ms: int,
+    status: int | None,
+    delivered: Draft,
+) -> None:
+    """Record an attempt that delivered, and the fact, whose time is the delivery's; no fact where the lease was lost.
+
+    One statement, which commits by itself.
+    """
+    await connection.execute(
+        _END_DELIVERED,
+        *delivered.values,
+        due.endpoint_id,
+        due.message_id,
+        due.leased_until,
+        due.attempt_number,
+        started_at,
+        duration_ms,
+        status,
     )
 
 

@@ -1,6 +1,5 @@
 """Webhook endpoints and their secrets (ciphertext only)."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -31,11 +30,6 @@ SELECT {_COLUMNS} FROM webhook_endpoint WHERE provider_id = $1 AND endpoint_id >
 _READ = f"SELECT {_COLUMNS} FROM webhook_endpoint WHERE provider_id = $1 AND endpoint_id = $2"
 _LOCK = f"SELECT {_COLUMNS} FROM webhook_endpoint WHERE provider_id = $1 AND endpoint_id = $2 FOR UPDATE"
 
-_SECRETS = """
-SELECT endpoint_id, sealed_secret, CASE WHEN previous_secret_until > $2 THEN sealed_previous_secret END AS previous
-FROM webhook_endpoint WHERE endpoint_id = ANY($1::text[])
-"""
-
 _ROTATE = """
 UPDATE webhook_endpoint
 SET sealed_previous_secret = sealed_secret, previous_secret_until = $3, sealed_secret = $2 WHERE endpoint_id = $1
@@ -59,14 +53,6 @@ _FAILING = """
 UPDATE webhook_endpoint SET failures_in_a_row = failures_in_a_row + 1, slowed_until = greatest(slowed_until, $2)
 WHERE endpoint_id = $1
 """
-
-
-@dataclass(frozen=True, slots=True)
-class SealedSecrets:
-    """The live signing secrets of an endpoint as ciphertext, the newest first."""
-
-    endpoint_id: str
-    sealed: tuple[str, ...]
 
 
 def _endpoint_of(row: Any) -> Endpoint:
@@ -111,16 +97,6 @@ async def read_endpoint(tx: Connection, provider_id: str, endpoint_id: str) -> E
 async def lock_endpoint(tx: Connection, provider_id: str, endpoint_id: str) -> Endpoint | None:
     row = await tx.fetchrow(_LOCK, provider_id, endpoint_id)
     return _endpoint_of(row) if row else None
-
-
-async def sealed_secrets(tx: Connection, endpoint_ids: list[str], *, now: datetime) -> dict[str, SealedSecrets]:
-    rows = await tx.fetch(_SECRETS, endpoint_ids, now)
-    return {
-        row["endpoint_id"]: SealedSecrets(
-            row["endpoint_id"], tuple(s for s in (row["sealed_secret"], row["previous"]) if s is not None)
-        )
-        for row in rows
-    }
 
 
 async def rotate_secret(tx: Connection, endpoint_id: str, *, sealed_secret: str, previous_until: datetime) -> None:

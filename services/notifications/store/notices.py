@@ -6,6 +6,7 @@ from typing import Any
 
 from contracts.ids import ApplicationId, NoticeId, PersonId
 from kit.db import Connection
+from kit.outbox import Draft, append_one
 from kit.telemetry import TraceContext
 from services.notifications.notices import NoticeDraft, Particulars
 
@@ -35,10 +36,19 @@ RETURNING n.notice_id, n.application_id, n.template, n.language, n.particulars, 
     n.traceparent, n.correlation_id, n.causation_id, c.person_id, c.program_id, c.sealed_contact
 """
 
-_END_NOTICE = """
-UPDATE notice SET state = $3, sent_at = $4, failure = $5, leased_until = NULL
+_END_FAILED = """
+UPDATE notice SET state = 'failed', failure = $3, leased_until = NULL
 WHERE notice_id = $1 AND state = 'pending' AND leased_until = $2
 RETURNING notice_id
+"""
+
+_END_SENT = f"""
+WITH ended AS (
+    UPDATE notice SET state = 'sent', sent_at = $9, leased_until = NULL
+    WHERE notice_id = $10 AND state = 'pending' AND leased_until = $11
+    RETURNING notice_id
+), {append_one("ended")}
+SELECT FROM appended
 """
 
 _POSTPONE_NOTICE = """
@@ -129,12 +139,17 @@ def _due_of(row: Any) -> DueNotice:
     )
 
 
-async def end_notice(tx: Connection, due: DueNotice, *, failure: str | None, now: datetime) -> bool:
-    """Mark it sent, or failed for good; False where the lease was lost meanwhile."""
-    state = "sent" if failure is None else "failed"
-    sent_at = now if failure is None else None
-    found = await tx.fetchval(_END_NOTICE, due.notice_id, due.leased_until, state, sent_at, failure)
-    return found is not None
+async def end_sent(connection: Connection, due: DueNotice, sent: Draft) -> None:
+    """Mark it sent and append the fact, whose time is the sending's; neither where the lease was lost meanwhile.
+
+    One statement, which commits by itself.
+    """
+    await connection.execute(_END_SENT, *sent.values, due.notice_id, due.leased_until)
+
+
+async def end_failed(tx: Connection, due: DueNotice, *, failure: str) -> bool:
+    """Mark it failed for good; False where the lease was lost meanwhile."""
+    return await tx.fetchval(_END_FAILED, due.notice_id, due.leased_until, failure) is not None
 
 
 async def postpone_notice(tx: Connection, due: DueNotice, *, due_at: datetime) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from contracts.events.notifications import WebhookDelivered, WebhookExhausted
+from contracts.ids import ApplicationId
 from kit import outbox
 from kit.clock import Clock
 from kit.db import Connection, Database
@@ -28,7 +29,6 @@ from services.notifications.gateways.colleges import CollegeDoor
 from services.notifications.gateways.secret_box import SecretBox
 from services.notifications.store import deliveries, endpoints
 from services.notifications.store.deliveries import DueDelivery
-from services.notifications.store.endpoints import SealedSecrets
 
 log = logger(__name__)
 
@@ -52,12 +52,13 @@ class DeliveryDesk:
     clock: Clock
 
 
-async def take_due(desk: DeliveryDesk, lane: Lane, *, free_slots: int) -> list[tuple[DueDelivery, SealedSecrets]]:
-    """Lease what is due in this lane, each with the secrets that sign it."""
+async def take_due(desk: DeliveryDesk, lane: Lane, *, free_slots: int) -> list[DueDelivery]:
+    """Lease what is due in this lane."""
     now = desk.clock.now()
-    async with desk.db.transaction() as tx:
-        due = await deliveries.take_due_deliveries(
-            tx,
+    # One statement: it commits by itself.
+    async with desk.db.connection() as connection:
+        return await deliveries.take_due_deliveries(
+            connection,
             limit=free_slots,
             per_endpoint_max=lane.per_endpoint_max,
             failures_from=FAILURES_BEFORE_SLOW_LANE,
@@ -65,13 +66,9 @@ async def take_due(desk: DeliveryDesk, lane: Lane, *, free_slots: int) -> list[t
             now=now,
             lease=LEASE,
         )
-        if not due:
-            return []
-        secrets = await endpoints.sealed_secrets(tx, sorted({one.endpoint_id for one in due}), now=now)
-    return [(one, secrets[one.endpoint_id]) for one in due]
 
 
-async def attempt(desk: DeliveryDesk, due: DueDelivery, secrets: SealedSecrets) -> None:
+async def attempt(desk: DeliveryDesk, due: DueDelivery) -> None:
     """Send one message once and record how it went."""
     started_at = desk.clock.now()
     began = time.monotonic()
@@ -80,20 +77,18 @@ async def attempt(desk: DeliveryDesk, due: DueDelivery, secrets: SealedSecrets) 
         continue_trace(trace.traceparent, trace.correlation_id, trace.causation_id),
         span("webhook", "client", endpoint_id=due.endpoint_id, message_id=due.message_id),
     ):
-        result = await _post(desk, due, secrets, sent_at=started_at)
+        result = await _post(desk, due, sent_at=started_at)
         duration_ms = int((time.monotonic() - began) * 1000)
         await _record(desk, due, result, started_at=started_at, duration_ms=duration_ms)
 
 
-async def _post(
-    desk: DeliveryDesk, due: DueDelivery, secrets: SealedSecrets, *, sent_at: datetime
-) -> Answered | Unanswered:
+async def _post(desk: DeliveryDesk, due: DueDelivery, *, sent_at: datetime) -> Answered | Unanswered:
     try:
         return await desk.college.deliver(
             due.url,
             message_id=due.message_id,
             body=due.body,
-            secrets=[desk.box.open(due.endpoint_id, sealed) for sealed in secrets.sealed],
+            secrets=[desk.box.open(due.endpoint_id, sealed) for sealed in due.sealed_secrets],
             sent_at=sent_at,
             challenge=due.challenge if due.needs_echo else None,
         )
@@ -114,13 +109,26 @@ async def _record(
         now=now,
         jitter=random.random(),  # noqa: S311
     )
+    status = result.status if isinstance(result, Answered) else None
+    if isinstance(verdict, Delivered) and due.application_id is not None and not due.needs_echo:
+        fact = _delivered(due, due.application_id, now)
+        async with desk.db.connection() as connection:
+            await deliveries.end_delivered(
+                connection,
+                due,
+                started_at=started_at,
+                duration_ms=duration_ms,
+                status=status,
+                delivered=outbox.draft(fact, now=now),
+            )
+        return
     async with desk.db.transaction() as tx:
         await deliveries.log_attempt(
             tx,
             due,
             started_at=started_at,
             duration_ms=duration_ms,
-            status=result.status if isinstance(result, Answered) else None,
+            status=status,
             error=None if isinstance(verdict, Delivered) else verdict.error,
         )
         if isinstance(verdict, Delivered):
@@ -138,14 +146,17 @@ async def _record_delivered(tx: Connection, due: DueDelivery, *, now: datetime) 
         await endpoints.verify_endpoint(tx, due.endpoint_id, now=now)
     if not await deliveries.end_delivery(tx, due, state="delivered", now=now) or due.application_id is None:
         return
-    fact = WebhookDelivered(
-        application_id=due.application_id,
+    await outbox.append(tx, _delivered(due, due.application_id, now), now=now)
+
+
+def _delivered(due: DueDelivery, application_id: ApplicationId, now: datetime) -> WebhookDelivered:
+    return WebhookDelivered(
+        application_id=application_id,
         message_id=due.message_id,
         endpoint_id=due.endpoint_id,
         attempts=due.attempt_number,
         delivered_at=now,
     )
-    await outbox.append(tx, fact, now=now)
 
 
 async def _record_given_up(tx: Connection, due: DueDelivery, verdict: GivenUp, *, now: datetime) -> None:

@@ -88,23 +88,21 @@ async def _hand_over(desk: NoticeDesk, due: DueNotice) -> None:
 
 async def _record_sent(desk: NoticeDesk, due: DueNotice) -> None:
     now = desk.clock.now()
-    async with desk.db.transaction() as tx:
-        if not await store.end_notice(tx, due, failure=None, now=now):
-            return
-        fact = NoticeSent(
-            application_id=due.application_id,
-            notice_id=due.notice_id,
-            template=due.template,
-            language=due.language,
-            sent_at=now,
-        )
-        await outbox.append(tx, fact, now=now)
+    fact = NoticeSent(
+        application_id=due.application_id,
+        notice_id=due.notice_id,
+        template=due.template,
+        language=due.language,
+        sent_at=now,
+    )
+    async with desk.db.connection() as connection:
+        await store.end_sent(connection, due, outbox.draft(fact, now=now))
 
 
 async def _record_failed(desk: NoticeDesk, due: DueNotice, reason: str) -> None:
     now = desk.clock.now()
     async with desk.db.transaction() as tx:
-        if not await store.end_notice(tx, due, failure=reason, now=now):
+        if not await store.end_failed(tx, due, failure=reason):
             return
         fact = NoticeFailed(
             application_id=due.application_id,

@@ -48,8 +48,8 @@ class Bench:
             ]
             if not taken:
                 return made
-            for due, secrets in taken:
-                await attempt(self.deliveries, due, secrets)
+            for due in taken:
+                await attempt(self.deliveries, due)
             made += len(taken)
 
     async def states(self) -> list[tuple[str, int]]:

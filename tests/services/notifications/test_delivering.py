@@ -168,12 +168,12 @@ async def test_an_endpoint_that_asks_for_rest_gets_it(bench: Bench, receiver: Re
 async def test_a_process_that_died_after_the_post_sends_the_same_id_again(bench: Bench, receiver: Receiver) -> None:
     await bench.register(receiver)
     await take_in(bench.db, Case().requested(), now=bench.clock.now())
-    [(due, secrets)] = await take_due(bench.deliveries, HEALTHY, free_slots=5)
+    [due] = await take_due(bench.deliveries, HEALTHY, free_slots=5)
     await bench.deliveries.college.deliver(
         due.url,
         message_id=due.message_id,
         body=due.body,
-        secrets=[bench.box.open(due.endpoint_id, sealed) for sealed in secrets.sealed],
+        secrets=[bench.box.open(due.endpoint_id, sealed) for sealed in due.sealed_secrets],
         sent_at=bench.clock.now(),
         challenge=None,
     )
@@ -183,7 +183,7 @@ async def test_a_process_that_died_after_the_post_sends_the_same_id_again(bench:
     assert len(receiver.messages) == 2
     assert len({came.id for came in receiver.messages}) == 1
     # The one who came back from the dead records nothing more.
-    await attempt(bench.deliveries, due, secrets)
+    await attempt(bench.deliveries, due)
     assert [fact["type"] for fact in await facts(bench)] == ["delivered"]
 
 
@@ -196,8 +196,8 @@ async def test_an_address_that_turned_inward_is_not_called(bench: Bench, receive
     await take_in(bench.db, Case().requested(), now=bench.clock.now())
     strict = Egress(allow_loopback=False)
     desk = DeliveryDesk(db=bench.db, college=HttpCollegeDoor(strict), box=bench.box, clock=bench.clock)
-    [(due, secrets)] = await take_due(desk, HEALTHY, free_slots=5)
-    await attempt(desk, due, secrets)
+    [due] = await take_due(desk, HEALTHY, free_slots=5)
+    await attempt(desk, due)
     await strict.close()
     assert receiver.messages == []
     log = await rows(bench.db, "SELECT status, error FROM webhook_attempt WHERE message_id = $1", due.message_id)

@@ -2,7 +2,7 @@ import asyncio
 import ipaddress
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -216,6 +216,83 @@ async def test_the_next_address_is_tried_where_one_does_not_connect() -> None:
         await egress.close()
         egress = Egress(resolve=answering("127.0.0.2"), allow_loopback=True)
         with pytest.raises(DestinationUnreachable, match="ConnectError"):
+            await egress.post(f"http://college.test:{port}/", body=b"{}", headers={})
+        await egress.close()
+
+
+class Serving:
+    """Answers as many requests on one connection as come, and counts the connections."""
+
+    def __init__(self, *, close_after: int = 0) -> None:
+        self.connections = 0
+        self.requests: list[bytes] = []
+        self._close_after = close_after
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        answered = 0
+        while not self._close_after or answered < self._close_after:
+            try:
+                head = await reader.readuntil(b"\r\n\r\n")
+            except asyncio.IncompleteReadError:
+                break
+            await reader.readexactly(2)
+            self.requests.append(head)
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine")
+            await writer.drain()
+            answered += 1
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def test_a_connection_serves_the_next_call_of_its_name_only() -> None:
+    serving = Serving()
+    async with receiver(serving) as port:
+        egress = Egress(resolve=answering("127.0.0.1"), allow_loopback=True)
+        for name in ("college.test", "college.test", "another.test", "college.test"):
+            answer = await egress.post(f"http://{name}:{port}/", body=b"{}", headers={})
+            assert (answer.status, answer.body) == (200, b"fine")
+        await egress.close()
+    assert (len(serving.requests), serving.connections) == (4, 2)
+
+
+async def test_a_kept_connection_serves_only_while_the_name_leads_to_its_address() -> None:
+    addresses = ["127.0.0.1"]
+
+    async def moving(host: str, port: int) -> Sequence[str]:
+        return addresses
+
+    serving = Serving()
+    async with receiver(serving) as port:
+        egress = Egress(resolve=moving, allow_loopback=True)
+        await egress.post(f"http://college.test:{port}/", body=b"{}", headers={})
+        addresses[:] = ["127.0.0.2"]
+        with pytest.raises(DestinationUnreachable):
+            await egress.post(f"http://college.test:{port}/", body=b"{}", headers={})
+        await egress.close()
+    assert len(serving.requests) == 1
+
+
+async def test_a_connection_that_was_closed_meanwhile_is_no_failed_attempt() -> None:
+    serving = Serving(close_after=1)
+    async with receiver(serving) as port:
+        egress = Egress(resolve=answering("127.0.0.1"), allow_loopback=True)
+        for _ in range(3):
+            assert (await egress.post(f"http://college.test:{port}/", body=b"{}", headers={})).status == 200
+        await egress.close()
+    assert (len(serving.requests), serving.connections) == (3, 3)
+
+
+async def test_what_is_no_http_is_a_failed_attempt() -> None:
+    async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"220 mail.test ESMTP\r\n\r\n")
+        await writer.drain()
+
+    async with receiver(babble) as port:
+        egress = Egress(resolve=answering("127.0.0.1"), allow_loopback=True)
+        with pytest.raises(DestinationUnreachable, match="RemoteProtocolError"):
             await egress.post(f"http://college.test:{port}/", body=b"{}", headers={})
         await egress.close()
 

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 from aiosmtpd.smtp import SMTP
 
-from contracts.ids import PersonId
+from contracts.ids import NoticeId, PersonId
 from contracts.personal import Contact
 from kit.clock import FixedClock
 from kit.db import Database
 from kit.vault import Vault
 from services.notifications.domain import NOTICE_ATTEMPTS_MAX
-from services.notifications.gateways.mail import SmtpMail
-from services.notifications.letters import Letters
+from services.notifications.gateways.mail import MailRefused, SmtpMail
+from services.notifications.letters import Letter, Letters
 from services.notifications.usecases.sending import NoticeDesk, send_due_notices
 from tests.services.notifications.sample import NOW, Case, publish, rows, take_in
 
@@ -34,7 +34,12 @@ class MailSink:
     def __init__(self) -> None:
         self.letters: list[EmailMessage] = []
         self.replies: list[str] = []
+        self.connections = 0
         self.port = 0
+
+    def connect(self) -> SMTP:
+        self.connections += 1
+        return SMTP(self)
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         if self.replies:
@@ -48,7 +53,7 @@ class MailSink:
 @pytest.fixture
 async def sink() -> AsyncIterator[MailSink]:
     handler = MailSink()
-    server = await asyncio.get_running_loop().create_server(lambda: SMTP(handler), "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(handler.connect, "127.0.0.1", 0)
     handler.port = server.sockets[0].getsockname()[1]
     yield handler
     server.close()
@@ -93,10 +98,11 @@ def clock() -> FixedClock:
 
 
 @pytest.fixture
-def desk(db: Database, vault: Vault, sink: Any, clock: FixedClock) -> NoticeDesk:
+async def desk(db: Database, vault: Vault, sink: Any, clock: FixedClock) -> AsyncIterator[NoticeDesk]:
     mail = SmtpMail(host="127.0.0.1", port=sink.port, timeout_seconds=5, clock=clock)
     letters = Letters.load(PROGRAMS, default_program="oh-imap")
-    return NoticeDesk(db=db, vault=vault, letters=letters, mail=mail, clock=clock)
+    yield NoticeDesk(db=db, vault=vault, letters=letters, mail=mail, clock=clock)
+    await mail.close()
 
 
 async def send_all(desk: NoticeDesk) -> None:
@@ -132,6 +138,24 @@ async def test_a_case_is_told_in_spanish_and_in_order(desk: NoticeDesk, case: Ca
     told = await facts(db)
     assert [fact["type"] for fact in told] == ["sent"] * 4
     assert {fact["language"] for fact in told} == {"es"}
+
+
+async def test_one_connection_serves_letter_after_letter(desk: NoticeDesk, case: Case, sink: Any, db: Database) -> None:
+    for fact in (case.submitted(), case.held(), case.voucher(1)):
+        await take_in(db, fact)
+        await send_all(desk)
+    assert (len(sink.letters), sink.connections) == (3, 1)
+
+
+@pytest.mark.parametrize("address", ["a@b.example,c@d.example", "<a@b.example>", "a@b.example\r\nBcc:c@d.example", "a"])
+async def test_what_is_not_one_address_is_never_handed_over(address: str, sink: Any, clock: FixedClock) -> None:
+    mail = SmtpMail(host="127.0.0.1", port=sink.port, timeout_seconds=5, clock=clock)
+    sender = Letters.load(PROGRAMS, default_program="oh-imap").sender("oh-imap")
+    with pytest.raises(MailRefused, match="address_not_writable"):
+        await mail.hand_over(
+            Letter("Hello", "Hello", "<p>Hello</p>"), to=address, sender=sender, language="en", notice_id=NoticeId.new()
+        )
+    assert sink.connections == 0
 
 
 async def test_the_message_id_names_the_notice(desk: NoticeDesk, case: Case, sink: Any, db: Database) -> None:
