@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cairn.stack.child import Launch
 from cairn.stack.faults import EngineMissing
-from cairn.stack.layout import Home
+from cairn.stack.layout import ROOT, Home
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Mail:
             raise EngineMissing("The mail sink", "aiosmtpd")
 
     def launch(self) -> Launch:
-        door = ("-n", "-l", f"127.0.0.1:{self.port}", "-c", "aiosmtpd.handlers.Mailbox", str(self.folder))
-        return Launch(argv=[sys.executable, "-m", "aiosmtpd", *door], env=dict(os.environ), cwd=self.home.path)
+        door = ("-n", "-l", f"127.0.0.1:{self.port}", "-c", "cairn.stack.mail_sink.Sink", str(self.folder))
+        return Launch(argv=[sys.executable, "-m", "aiosmtpd", *door], env=dict(os.environ), cwd=ROOT)
 
     async def check(self) -> None:
         reader, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", self.port), 2)
