@@ -25,7 +25,13 @@ from contracts.events.applications import (
     ExamResult,
     ExamResulted,
 )
-from contracts.events.payments import DisbursementRepaired, DisbursementReturned, DisbursementSettled, HoldPlaced
+from contracts.events.payments import (
+    ClaimRevoked,
+    DisbursementRepaired,
+    DisbursementReturned,
+    DisbursementSettled,
+    HoldPlaced,
+)
 from contracts.ids import (
     ApplicationId,
     AttestationId,
@@ -237,6 +243,16 @@ class Case:
 
     def repaired(self, attempt: int = 1) -> DisbursementRepaired:
         return DisbursementRepaired(**self.payment(attempt), repaired_at=LONG_AGO)
+
+    def revoked(self) -> ClaimRevoked:
+        claim = self.claimed()
+        return ClaimRevoked(
+            application_id=self.id,
+            claim_id=claim.claim_id,
+            provider_id=claim.provider_id,
+            reason="person_says_charged",
+            revoked_at=LONG_AGO,
+        )
 
     # The ordinary path, as far as a test needs it
 

@@ -194,6 +194,12 @@ async def served_while_the_place_on_the_waiting_list_ran_out(case: Case, steps: 
     return await case.outcome()
 
 
+async def claim_revoked_before_its_payment(case: Case, steps: FakeSteps) -> Outcome:
+    await case.to_reimbursement()
+    await case.tell(case.revoked())
+    return await case.outcome()
+
+
 SCENARIOS: dict[Scenario, Outcome] = {
     sixteen_weeks_with_a_retake: Outcome.REIMBURSED,
     information_missing_then_incomplete: Outcome.INCOMPLETE,
@@ -209,4 +215,5 @@ SCENARIOS: dict[Scenario, Outcome] = {
     step_refused_and_mended_by_staff: Outcome.NOT_COMPLETED,
     college_answered_in_time_and_heard_late_then_not_completed: Outcome.NOT_COMPLETED,
     served_while_the_place_on_the_waiting_list_ran_out: Outcome.REIMBURSED,
+    claim_revoked_before_its_payment: Outcome.CLAIM_REFUSED,
 }

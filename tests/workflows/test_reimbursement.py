@@ -133,3 +133,14 @@ async def test_a_payment_that_keeps_coming_back_goes_to_staff(case: Case, steps:
     assert await case.outcome() is Outcome.CLOSED_BY_STAFF
     assert len(steps.of(PAY_CLAIM)) == 10
     assert steps.of(REVIEW_CLAIM)[0].auto_approve_max_cents == AWARD_CENTS
+
+
+async def test_a_claim_revoked_before_its_payment_ends_the_case_and_gives_its_money_back(
+    case: Case, steps: FakeSteps
+) -> None:
+    await case.start()
+    await case.to_reimbursement()
+    await case.tell(case.revoked())
+    assert await case.outcome() is Outcome.CLAIM_REFUSED
+    assert steps.of(CLOSE_CASE)[0].reasons == ["person_says_charged"]
+    assert len(steps.of(RELEASE_FUNDS)) == 1
