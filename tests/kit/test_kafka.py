@@ -2,6 +2,9 @@
 
 import asyncio
 import random
+import time
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -16,9 +19,9 @@ from contracts.ids import ApplicationId
 from kit.clock import SystemClock
 from kit.connections import UNREADABLE
 from kit.db import Database
-from kit.dead_letters import DeadLetter, list_dead_letters, redrive, skip
-from kit.inbox import Handler, Received
-from kit.kafka import Consumer
+from kit.dead_letters import DeadLetter, Record, list_dead_letters, redrive, skip
+from kit.inbox import Handler, Inbox, Received
+from kit.kafka import GATHER_SECONDS_MIN, Consumer
 from kit.outbox import append
 from kit.relay import Relay
 from kit.settings import ProcessSettings
@@ -79,6 +82,31 @@ async def test_the_same_facts_three_times_and_shuffled_are_one_effect_each(
         await until(complete)
         await until(lambda: _lag_is_zero(kafka_settings, consumer))
     assert sorted(await effects(database)) == sorted([*(fact.reason for fact in facts), "the_end"])
+
+
+async def test_facts_that_stream_in_are_handled_together(
+    database: Database, kafka_settings: ProcessSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However thinly they come: no batch begins sooner after another than the gathering lasts."""
+    began: list[float] = []
+    take = Inbox.take
+
+    async def take_and_note(inbox: Inbox, records: Sequence[Record]) -> None:
+        began.append(time.monotonic())
+        await take(inbox, records)
+
+    monkeypatch.setattr(Inbox, "take", take_and_note)
+    consumer = await consumer_of(database, kafka_settings)
+    async with running(consumer.run()):
+        for _ in range(40):
+            fact = withdrawn(ApplicationId.new())
+            await send(kafka_settings.kafka_bootstrap, as_sent(fact, envelope_of(fact)))
+
+        async def complete() -> bool:
+            return len(await effects(database)) >= 40
+
+        await until(complete)
+    assert all(later - earlier > GATHER_SECONDS_MIN * 0.9 for earlier, later in pairwise(began))
 
 
 async def _lag_is_zero(settings: ProcessSettings, consumer: Consumer) -> bool:
