@@ -7,6 +7,7 @@ from cairn.commands import (
     ach,
     budgets,
     cases,
+    claims,
     dead_letters,
     elsewhere,
     exam_vouchers,
@@ -38,6 +39,7 @@ ledger.register(app)
 issuers.register(app)
 budgets.register(app)
 exam_vouchers.register(app)
+claims.register(app)
 ach.register(app)
 payment_vouchers.register(app)
 payees.register(app)

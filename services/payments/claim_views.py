@@ -7,11 +7,12 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.ids import ApplicationId, ClaimId
-from contracts.money import BudgetCents, PositiveCents
+from contracts.money import BudgetCents, Cents, PositiveCents
 from contracts.texts import Code, Instant, Sentence, Slug
 from services.payments.claim_queues import Queue
 from services.payments.store.claim_queues import OpenReview
 from services.payments.usecases.claim_queues import ClosedRequest
+from services.payments.usecases.provider_statements import PeriodStatement
 
 
 class _Shown(BaseModel):
@@ -70,6 +71,66 @@ class ClosedRequestShown(_Shown):
     number: Annotated[int, Field(ge=1)]
     claims: Annotated[int, Field(ge=0)]
     cents: BudgetCents
+
+
+class StatementLine(_Shown):
+    """One entry of the journal on a provider's statement."""
+
+    heading: Code
+    amount_cents: PositiveCents
+    reason: Annotated[str, Field(max_length=200)]
+    case: Annotated[str, Field(max_length=100)] | None
+    at: Instant
+
+
+class InterestLine(_Shown):
+    """Interest that the agency owes on one late payment."""
+
+    claim_id: ClaimId
+    unpaid_cents: PositiveCents
+    days: Annotated[int, Field(ge=1)]
+    cents: Cents
+
+
+class StatementShown(_Shown):
+    """A provider's statement: opening, what moved by heading, closing. Interest stands beside the ledger."""
+
+    provider_id: Slug
+    first: date
+    last: date
+    opening_cents: BudgetCents
+    closing_cents: BudgetCents
+    totals: dict[Code, BudgetCents]
+    lines: list[StatementLine]
+    interest: list[InterestLine]
+
+
+def statement_shown(found: PeriodStatement) -> StatementShown:
+    ledger = found.ledger
+    return StatementShown.model_validate(
+        {
+            "provider_id": found.provider_id,
+            "first": found.first,
+            "last": found.last,
+            "opening_cents": ledger.opening_cents,
+            "closing_cents": ledger.closing_cents,
+            "totals": dict(ledger.totals),
+            "lines": [
+                {
+                    "heading": one.heading,
+                    "amount_cents": one.amount_cents,
+                    "reason": one.reason,
+                    "case": one.workflow_id,
+                    "at": one.at,
+                }
+                for one in ledger.movements
+            ],
+            "interest": [
+                {"claim_id": i.claim_id, "unpaid_cents": i.unpaid_cents, "days": i.days, "cents": i.cents}
+                for i in found.interest
+            ],
+        }
+    )
 
 
 def reviews_shown(found: Sequence[OpenReview]) -> ClaimReviews:

@@ -39,6 +39,7 @@ from services.payments.usecases.claim_queues import escalate_undecided
 from services.payments.usecases.confirmations import read_inbound
 from services.payments.usecases.exam_stock import expire_vouchers, watch_stock
 from services.payments.usecases.funding import expire_holds
+from services.payments.usecases.late_payments import record_interest
 from services.payments.usecases.nightly import prove_nightly
 from services.payments.usecases.proof import money_of_program, prove_books
 from services.payments.usecases.reconciliation import reconcile_open
@@ -80,6 +81,7 @@ async def start(life: Lifetime, settings: PaymentsSettings) -> None:
         await expire_holds(db=db, now=clock.now())
         await close_unanswered(db=db, now=clock.now())
         await escalate_undecided(db=db, now=clock.now())
+        await record_interest(db=db, now=clock.now())
         await serve_all_waiting(db=db, now=clock.now())
 
     # True at first: the process before may have died between a statement and its matching.

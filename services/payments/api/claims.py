@@ -1,8 +1,9 @@
 """Doors to claims: what waits for people, deciding a stopped claim, closing a month's request."""
 
+from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 
 from contracts.ids import ClaimId
 from kit.access import Principal
@@ -16,10 +17,13 @@ from services.payments.claim_views import (
     CloseRequest,
     DecideClaim,
     ReviewShown,
+    StatementShown,
     reviews_shown,
+    statement_shown,
 )
 from services.payments.usecases import answering_claims
 from services.payments.usecases.claim_queues import queue_of
+from services.payments.usecases.provider_statements import statement_for
 
 ClaimPath = Annotated[ClaimId, Path(alias="claim_id")]
 
@@ -53,5 +57,14 @@ def claims(doors: PaymentsDoors) -> APIRouter:
     ) -> Response:
         """Close this month's request: claims that come later this month go into the next month's."""
         return respond(await answering_claims.close_request(body.program_id, who, once=once, db=db, now=clock.now()))
+
+    @routes.get("/statements")
+    async def read_statement(
+        first: Annotated[date, Query(alias="from")],
+        last: Annotated[date, Query(alias="to")],
+        who: Principal = Depends(provider),
+    ) -> StatementShown:
+        """Your statement for these days: claims, advances, payments, returns, refunds, interest; it adds up."""
+        return statement_shown(await statement_for(who.id, first, last, db=db))
 
     return routes

@@ -68,6 +68,14 @@ async def decide_stopped(
     return None
 
 
+async def decide_one(
+    claim_id: str, *, approve: bool, actor: str, note: str, db: Database, now: datetime
+) -> OpenReview | None:
+    """`decide_stopped` in a transaction of its own."""
+    async with db.transaction() as tx:
+        return await decide_stopped(tx, claim_id, approve=approve, actor=actor, note=note, now=now)
+
+
 async def may_decide(claim_id: str, actor: str, *, db: Database) -> OpenReview:
     """The open review of the claim, if this person may decide it.
 

@@ -51,6 +51,15 @@ async def claim_of_provider(claim_id: str, provider_id: str, *, db: Database) ->
     return found
 
 
+async def any_claim(claim_id: str, *, db: Database) -> Claim:
+    """The claim, for staff; `NotFound` where there is none."""
+    async with db.transaction() as tx:
+        found = await claim_store.claim(tx, claim_id)
+    if found is None:
+        raise NotFound(kind="claim")
+    return found
+
+
 def _asks_anew(earlier: Claim, ask: ReviewClaim) -> bool:
     if (earlier.application_id, earlier.claimed_cents) != (ask.application_id, ask.amount_cents):
         raise RequestDiffers(what="claim")

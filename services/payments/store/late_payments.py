@@ -1,0 +1,106 @@
+"""Claims past their due day, and the interest that late payments cost."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from contracts.ids import ClaimId, DisbursementId
+from kit.db import Connection
+from services.payments.prompt_pay import Interest
+
+# The day of payment is the day on the face of the payment, not the day we heard of it.
+SETTLED_LATE = """
+SELECT d.disbursement_id, d.claim_id, d.provider_id, c.program_id, d.amount_cents, d.due_at, d.paid_on::date AS paid_on
+FROM disbursement AS d JOIN claim AS c USING (claim_id)
+WHERE d.state = 'settled' AND d.paid_on IS NOT NULL AND d.paid_on::date >= (d.due_at AT TIME ZONE 'UTC')::date
+    AND NOT EXISTS (SELECT FROM interest_obligation AS i WHERE i.disbursement_id = d.disbursement_id)
+ORDER BY d.due_at, d.disbursement_id LIMIT $1
+"""
+UNPAID = """
+SELECT c.claim_id, c.provider_id, c.program_id, c.due_at,
+    c.approved_cents - c.advanced_cents - c.netted_cents AS amount_cents
+FROM claim AS c
+WHERE c.status = 'approved' AND c.due_at < $1
+    AND NOT EXISTS (SELECT FROM disbursement AS d WHERE d.claim_id = c.claim_id AND d.state = 'settled')
+ORDER BY c.due_at, c.claim_id LIMIT $2
+"""
+RECORD = """
+INSERT INTO interest_obligation (
+    disbursement_id, claim_id, provider_id, unpaid_cents, first_on, last_on, days, cents, recorded_at
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (disbursement_id) DO NOTHING
+"""
+OBLIGATIONS = """
+SELECT disbursement_id, claim_id, provider_id, unpaid_cents, first_on, last_on, days, cents
+FROM interest_obligation WHERE ($1::text IS NULL OR provider_id = $1)
+    AND last_on >= coalesce($2, last_on) AND last_on <= coalesce($3, last_on)
+ORDER BY last_on, disbursement_id LIMIT 1000
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SettledPayment:
+    """A payment that settled, perhaps late."""
+
+    disbursement_id: DisbursementId
+    claim_id: ClaimId
+    provider_id: str
+    program_id: str | None
+    amount_cents: int
+    due_at: datetime
+    paid_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class UnpaidClaim:
+    """An approved claim that should have been paid."""
+
+    claim_id: ClaimId
+    provider_id: str
+    program_id: str | None
+    due_at: datetime
+    amount_cents: int
+
+
+@dataclass(frozen=True, slots=True)
+class Obligation:
+    """Interest that the agency owes on one late payment."""
+
+    disbursement_id: DisbursementId
+    claim_id: ClaimId
+    provider_id: str
+    unpaid_cents: int
+    first_on: date
+    last_on: date
+    days: int
+    cents: int
+
+
+async def settled_late(tx: Connection, count_max: int) -> list[SettledPayment]:
+    """Payments that settled on or after their due day and whose interest is not on record."""
+    return [SettledPayment(**dict(row)) for row in await tx.fetch(SETTLED_LATE, count_max)]
+
+
+async def unpaid(tx: Connection, now: datetime, count_max: int) -> list[UnpaidClaim]:
+    """Approved claims past due that no payment has settled, the oldest first."""
+    return [UnpaidClaim(**dict(row)) for row in await tx.fetch(UNPAID, now, count_max)]
+
+
+async def record(tx: Connection, payment: SettledPayment, interest: Interest, *, now: datetime) -> None:
+    await tx.execute(
+        RECORD,
+        payment.disbursement_id,
+        payment.claim_id,
+        payment.provider_id,
+        payment.amount_cents,
+        interest.first_on,
+        interest.last_on,
+        interest.days,
+        interest.cents,
+        now,
+    )
+
+
+async def obligations(
+    tx: Connection, provider_id: str | None = None, *, first: date | None = None, last: date | None = None
+) -> list[Obligation]:
+    """Interest on record, by the day of the late payment."""
+    return [Obligation(**dict(row)) for row in await tx.fetch(OBLIGATIONS, provider_id, first, last)]

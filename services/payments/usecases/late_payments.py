@@ -1,0 +1,76 @@
+"""What is late: claims without a decision, claims without a payment, and the interest that late payments cost.
+
+Interest is the agency's own obligation, out of its operating appropriation, never the program's money: it is recorded
+beside the ledger, payment by payment, and reported to be paid by the finance system (ORC 126.30).
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from kit.db import Connection, Database
+from services.payments.prompt_pay import ESCALATION_DAYS, Interest, RateUnknown, day_in, interest, notice_due
+from services.payments.store import claim_queues as queue_store
+from services.payments.store import claim_rules
+from services.payments.store import late_payments as store
+from services.payments.store.claim_queues import Receipt
+from services.payments.store.late_payments import Obligation, UnpaidClaim
+
+PAYMENTS_PER_SWEEP_MAX = 500
+LATE_SHOWN_MAX = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class LateClaim:
+    """An approved claim past due, with the interest it would cost today; None where no rate is listed."""
+
+    claim: UnpaidClaim
+    interest: Interest | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lateness:
+    """Everything that is late now."""
+
+    undecided: list[Receipt]
+    """Claims older than ten days without a decision: their defects must be named within fifteen."""
+    overdue_notices: int
+    """How many of them are past the fifteenth day."""
+    unpaid: list[LateClaim]
+    interest: list[Obligation]
+
+
+async def record_interest(*, db: Database, now: datetime) -> int:
+    """Put on record what late payments cost; returns how many. A year without a rate waits for its rate."""
+    recorded = 0
+    async with db.transaction() as tx:
+        for payment in await store.settled_late(tx, PAYMENTS_PER_SWEEP_MAX):
+            owed = await _interest(tx, payment.program_id, payment.amount_cents, payment.due_at, payment.paid_on)
+            if owed is not None:
+                await store.record(tx, payment, owed, now=now)
+                recorded += 1
+    return recorded
+
+
+async def what_is_late(*, db: Database, now: datetime) -> Lateness:
+    """Undecided claims, unpaid ones with their interest to date, and the interest on record."""
+    async with db.transaction() as tx:
+        undecided = await queue_store.undecided(tx, now - timedelta(days=ESCALATION_DAYS))
+        unpaid: list[LateClaim] = []
+        for claim in await store.unpaid(tx, now, LATE_SHOWN_MAX):
+            rules = await claim_rules.rules_of(tx, claim.program_id or "")
+            today = day_in(rules.time_zone, now)
+            owed = await _interest(tx, claim.program_id, claim.amount_cents, claim.due_at, today)
+            unpaid.append(LateClaim(claim, owed))
+        on_record = await store.obligations(tx)
+    return Lateness(undecided, sum(notice_due(one.received_at) < now for one in undecided), unpaid, on_record)
+
+
+async def _interest(
+    tx: Connection, program_id: str | None, cents: int, due_at: datetime, paid_on: date
+) -> Interest | None:
+    rules = await claim_rules.rules_of(tx, program_id or "")
+    rates = {rate.calendar_year: rate.basis_points for rate in rules.interest_rates}
+    try:
+        return interest(cents, day_in(rules.time_zone, due_at), paid_on, rates)
+    except RateUnknown:
+        return None
