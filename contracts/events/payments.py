@@ -1,7 +1,7 @@
 """Facts that the payments service owns: money held, encumbered, claimed, paid; exam vouchers (never their codes)."""
 
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -63,13 +63,17 @@ class FundsReleased(CaseFact):
     released_at: Instant
 
 
+LapsedFrom: TypeAlias = Literal["waiting", "held", "encumbered"]
+"""What the case had of the money when its year closed."""
+
+
 class FundsLapsed(CaseFact):
     """The fiscal year closed over the case: what it had, or waited for, is gone, and nothing can be paid from it."""
 
     TYPE: ClassVar[str] = "cairn.payments.funds.lapsed.v1"
 
     fiscal_year: Annotated[int, Field(ge=2000, le=2200)]
-    stage: Annotated[str, Field(pattern=r"^(waiting|held|encumbered)$")]
+    stage: LapsedFrom
     """What the case had of the year's money."""
     lapsed_cents: Cents
     """What was encumbered; a hold goes back to the line first, and a waiting place has none."""

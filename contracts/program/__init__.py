@@ -85,6 +85,7 @@ __all__ = [
     "Failure",
     "GateWay",
     "IncomeTest",
+    "InterestRate",
     "Issuer",
     "Law",
     "Pack",

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from contracts.envelope import Fact
-from contracts.events.payments import FundsLapsed, HoldExpired, HoldRefused
-from contracts.ids import ApplicationId, TransferId
+from contracts.events.payments import FundsLapsed, HoldExpired, HoldRefused, LapsedFrom
+from contracts.ids import ApplicationId
 from contracts.steps.fiscal_year import Disposition, HardCloseYear, PostYearEnd, YearEndPosted, YearEndReport
 from kit import outbox
 from kit.db import Connection, Database
@@ -20,7 +20,7 @@ from services.payments.store import fiscal_year as store
 from services.payments.store import funding as funding_store
 from services.payments.store import ledger as ledger_store
 from services.payments.store.fiscal_year import Close, Result
-from services.payments.usecases.postings import transfer_of
+from services.payments.usecases.postings import lapse_of, transfer_of
 
 POSTED_PER_BATCH = 200
 BATCHES_PER_TURN = 5
@@ -91,16 +91,6 @@ def fault_in(result: Result) -> str | None:
     if result.lapsed_cents != result.journal_lapsed:
         return "what lapsed is not what the journal has"
     return None
-
-
-async def lapse_recovered(tx: Connection, recovered: Sequence[Transfer], *, now: datetime) -> None:
-    """Money that comes back to a year whose books are shut is nobody's to award any more: it lapses at once."""
-    books = await ledger_store.balances(tx, sorted({one.scope.book for one in recovered}))
-    shut = [one for one in recovered if books[one.scope.book].phase is Phase.HARD_CLOSED]
-    await _post(
-        tx,
-        [_lapse(one.scope, one.amount_cents, "refund to a closed year", one.id, now=now, link=one.id) for one in shut],
-    )
 
 
 async def _approved_close(tx: Connection, book: str, fiscal_year: int) -> Close:
@@ -193,7 +183,9 @@ async def _tell_lapsed(
     await outbox.append_all(tx, facts, now=now)
 
 
-def lapsed_fact(fiscal_year: int, case: ApplicationId, stage: str, cents: int, *, now: datetime) -> FundsLapsed:
+def lapsed_fact(
+    fiscal_year: int, case: ApplicationId, stage: LapsedFrom, cents: int, *, now: datetime
+) -> FundsLapsed:
     return FundsLapsed(
         application_id=case,
         fiscal_year=fiscal_year,
@@ -206,25 +198,11 @@ def lapsed_fact(fiscal_year: int, case: ApplicationId, stage: str, cents: int, *
 
 async def _lapse_available(tx: Connection, book: str, *, now: datetime) -> None:
     rows = await store.available(tx, book)
-    await _post(
-        tx,
-        [_lapse(Scope(book, **{level: row}), cents, "fiscal year closed", row, now=now) for row, level, cents in rows],
-    )
-
-
-def _lapse(
-    scope: Scope, cents: int, reason: str, key: str, *, now: datetime, link: TransferId | None = None
-) -> Transfer:
-    return Transfer(
-        id=TransferId.derive(Kind.LAPSE_AVAILABLE, scope.book, key),
-        kind=Kind.LAPSE_AVAILABLE,
-        scope=scope,
-        amount_cents=cents,
-        reason=reason,
-        actor=YEAR_END,
-        occurred_at=now,
-        links_to=link,
-    )
+    lapses = [
+        lapse_of(Scope(book, **{level: row}), cents, row, reason="fiscal year closed", at=now)
+        for row, level, cents in rows
+    ]
+    await _post(tx, lapses)
 
 
 async def _post(tx: Connection, transfers: Sequence[Transfer]) -> None:
