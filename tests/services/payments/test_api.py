@@ -111,6 +111,7 @@ DOORS = [
     ("POST", f"/v1/payees/{PROVIDER}/holds/{HOLD}/release/approval", {"anna", "ben"}),
     ("POST", "/v1/screening-lists", {"anna", "ben"}),
     ("GET", "/v1/budgets/oh-imap", {"anna", "ben", "staff"}),
+    ("GET", "/v1/budgets/oh-imap/forecast", {"anna", "ben", "staff"}),
     ("POST", "/v1/budget-documents", {"anna", "ben"}),
     ("POST", f"/v1/budget-documents/{DOCUMENT}/approval", {"anna", "ben"}),
     ("POST", f"/v1/budget-documents/{DOCUMENT}/refusal", {"anna", "ben"}),
@@ -217,6 +218,15 @@ async def test_the_budget_adds_up_row_by_row(desk, callers):
         assert sum(row[f"{stage}_cents"] for stage in stages) == row["appropriated_cents"]
     assert [row["level"] for row in shown["rows"]] == ["line", "round", "award", "award"]
     assert (await callers["staff"].get("/v1/budgets/nowhere")).status_code == 404
+
+
+async def test_a_forecast_says_what_will_be_left(desk, callers):
+    await desk.hold(Case("held"), 100_000)
+    shown = (await callers["staff"].get("/v1/budgets/oh-imap/forecast")).json()
+    assert (shown["line"], shown["year_end"]) == ("line/oh-imap/2026", "2026-06-30")
+    assert (shown["committed_cents"], shown["expected_cents"], shown["lapsing_cents"]) == (100_000, 100_000, 900_000)
+    assert {one["risk"] for one in shown["providers"]} == {"high"}
+    assert (await callers["staff"].get("/v1/budgets/oh-imap/forecast?fiscal_year=2031")).status_code == 404
 
 
 async def test_a_provider_reads_its_claim_with_every_check(desk, callers):
