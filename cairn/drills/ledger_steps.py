@@ -148,7 +148,7 @@ async def run(trial: Trial) -> None:
         if diverged:
             break
     trial.equal("steps in which ledger and model differ", 0, diverged)
-    trial.holds("steps taken", str(steps), diverged > 0 or len(talk.asked) >= steps, len(talk.asked))
+    trial.holds("transfers asked", f"at least {steps}", diverged > 0 or len(talk.asked) >= steps, len(talk.asked))
     phases = sorted({phase.value for phase in talk.model.phases.values()})
     trial.holds("phases of closed years", "soft and hard", len(phases) == 2 or steps < 1_000, phases)
     async with db.connection() as connection:
