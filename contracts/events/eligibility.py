@@ -120,7 +120,7 @@ class ListedWaitingList(_Listed):
     """In which order payments serves cases that wait for money."""
 
     order: Annotated[list[Code], Field(min_length=1, max_length=4)]
-    """Of `priority_group`, `submitted_at`, `waitlisted_at`, `application_id`; each decides where the ones before tie."""
+    """Of `priority_group`, `submitted_at`, `waitlisted_at`, `application_id`; each decides where those before tie."""
     smaller_may_pass: bool = False
 
 
