@@ -101,7 +101,8 @@ class Director:
         for other in self.cases:
             if other.scenario.waits_for == play.name and await self._stands_in(other, Stage.WAITING_LIST):
                 await self._portal.withdraw(case.application_id, "changed_plans")
-        if await self._comes_to(case, _FROM_CLAIM):
+        # Who was charged answers the letter, which comes with the approved claim; who was not may say so before.
+        if await self._comes_to(case, {Stage.REIMBURSEMENT} if play.was_charged else _FROM_CLAIM):
             await self._portal.answer_charge(case.application_id, charged=play.was_charged)
         await self._until(case, lambda view: view.get("outcome") is not None)
         # A short stage may have come and gone between two looks: the case's own record says where it ended.
