@@ -32,6 +32,7 @@ from contracts.events.payments import (
     FundsLapsed,
     HoldExpired,
     HoldPlaced,
+    PaymentPurpose,
 )
 from contracts.ids import ApplicationId, ClaimId, DisbursementId
 from contracts.journey import SignaledFact
@@ -72,6 +73,9 @@ SUBJECTS: Mapping[type[CaseFact], Callable[[Any], str]] = {
 
 def is_heard(fact: CaseFact) -> bool:
     """Whether a journey has to be told. What its own steps answered already is not told again: signals cost."""
+    if isinstance(fact, DisbursementSettled | DisbursementReturned | DisbursementRepaired):
+        # An advance is paid beside the journey, which waits for the payment of its claim alone.
+        return fact.purpose is PaymentPurpose.CLAIM
     return type(fact) in SUBJECTS and (not isinstance(fact, HoldPlaced) or fact.from_waiting_list)
 
 

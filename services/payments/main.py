@@ -33,6 +33,7 @@ from services.payments.rail_settings import numbers_of, rails_of
 from services.payments.settings import PaymentsSettings
 from services.payments.store.vouchers import Lot
 from services.payments.usecases.ach_answers import read_ach_answers
+from services.payments.usecases.advances import grant_advances
 from services.payments.usecases.batches import call_for_unanswered, transmit_batches
 from services.payments.usecases.charges import close_unanswered
 from services.payments.usecases.claim_queues import escalate_undecided
@@ -82,6 +83,7 @@ async def start(life: Lifetime, settings: PaymentsSettings) -> None:
         await close_unanswered(db=db, now=clock.now())
         await escalate_undecided(db=db, now=clock.now())
         await record_interest(db=db, now=clock.now())
+        await grant_advances(business_unit=settings.business_unit, db=db, now=clock.now())
         await serve_all_waiting(db=db, now=clock.now())
 
     # True at first: the process before may have died between a statement and its matching.

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from contracts.events.payments import PaymentPurpose
 from contracts.ids import ApplicationId, ClaimId, DisbursementId, PaymentBatchId, TransferId
 from kit.db import Connection
 from services.payments.domain import DisbursementState, PayeeRepairId
 
 _COLUMNS = """d.disbursement_id, d.claim_id, d.attempt_number, d.application_id, d.provider_id, d.supplier_number,
     d.amount_cents, d.state, d.payable_transfer_id, d.sent_transfer_id, d.return_transfer_id, d.batch_id, d.due_at,
-    d.payment_number, d.return_code, d.settle_transfer_id, c.invoice_number, c.invoice_on"""
+    d.payment_number, d.return_code, d.settle_transfer_id, c.invoice_number, c.invoice_on, c.kind AS purpose"""
 
 ORDER = """
 INSERT INTO disbursement (
@@ -104,6 +105,7 @@ class Disbursement:
     settle_transfer_id: TransferId | None
     invoice_number: str
     invoice_on: str
+    purpose: PaymentPurpose
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +255,7 @@ def _disbursement(values: dict[str, Any]) -> Disbursement:
         ("settle_transfer_id", TransferId),
         ("batch_id", PaymentBatchId),
         ("state", DisbursementState),
+        ("purpose", PaymentPurpose),
     ):
         values[name] = None if values[name] is None else kind(values[name])
     return Disbursement(**values)

@@ -32,6 +32,7 @@ from services.payments.store import disbursements as payment_store
 from services.payments.store import payees as payee_store
 from services.payments.store.batches import Approval, Batch
 from services.payments.store.disbursements import Disbursement
+from services.payments.usecases.advances import net_refunds
 from services.payments.usecases.disbursements import send_transfers
 from services.payments.usecases.postings import post_or_fail
 from services.payments.usecases.screening import alert
@@ -54,7 +55,8 @@ async def build_batch(
     settles_on = rails.ach.settles_on(now) if rails.ach else None
     providers = await payment_store.payees_to_pay(tx, now)
     leaving = [one for one, way in (await _routes(tx, providers, settles_on, now=now)).items() if _is_by(way, rail)]
-    payments = _within(await payment_store.to_batch(tx, leaving, BATCH_PAYMENTS_MAX, now))
+    ready = _within(await payment_store.to_batch(tx, leaving, BATCH_PAYMENTS_MAX, now))
+    payments = await net_refunds(tx, ready, actor=maker, now=now)
     prenotes = await payee_store.to_prenote(tx, PRENOTES_MAX) if rail is Rail.ACH else []
     if not payments and not prenotes:
         raise NothingToPay
@@ -266,6 +268,7 @@ async def mark_transmitted(tx: Connection, batch_id: str, *, now: datetime) -> N
             claim_id=payment.claim_id,
             provider_id=payment.provider_id,
             amount_cents=payment.amount_cents,
+            purpose=payment.purpose,
             batch_id=batch.batch_id,
             sent_at=now,
         )

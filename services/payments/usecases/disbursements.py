@@ -47,6 +47,11 @@ def disbursement_id_of(claim_id: str, attempt_number: int) -> DisbursementId:
     return DisbursementId.derive(claim_id, attempt_number)
 
 
+async def order_payment(tx: Connection, ask: PayClaim, *, now: datetime) -> Disbursement:
+    """Order a payment in the transaction that made its claim payable."""
+    return await _order(tx, ask, disbursement_id_of(ask.claim_id, ask.attempt_number), now=now)
+
+
 async def _order(tx: Connection, ask: PayClaim, payment_id: DisbursementId, *, now: datetime) -> Disbursement:
     claim = await claim_store.claim(tx, ask.claim_id)
     if claim is None or claim.due_at is None:
@@ -85,6 +90,7 @@ async def _order(tx: Connection, ask: PayClaim, payment_id: DisbursementId, *, n
         settle_transfer_id=None,
         invoice_number=claim.invoice_number,
         invoice_on=claim.invoice_on,
+        purpose=PaymentPurpose(claim.kind),
     )
     await store.order(tx, ordered, now=now)
     fact = DisbursementOrdered(
@@ -94,7 +100,7 @@ async def _order(tx: Connection, ask: PayClaim, payment_id: DisbursementId, *, n
         provider_id=claim.provider_id,
         amount_cents=cents,
         attempt_number=ask.attempt_number,
-        purpose=PaymentPurpose(claim.kind),
+        purpose=ordered.purpose,
         due_at=claim.due_at,
         ordered_at=now,
     )
@@ -157,13 +163,15 @@ async def approve_repair(
             claim_id=payment.claim_id,
             provider_id=payment.provider_id,
             amount_cents=payment.amount_cents,
+            purpose=payment.purpose,
             repaired_at=now,
         )
         for payment in payments
     ]
     await outbox.append_all(tx, facts, now=now)
     for payment in payments:
-        if payment.settle_transfer_id is not None:
+        # No journey asks for the next attempt of an advance.
+        if payment.settle_transfer_id is not None or payment.purpose is PaymentPurpose.ADVANCE:
             await _pay_again(tx, payment, now=now)
     return repair, [payment.disbursement_id for payment in payments]
 

@@ -1,0 +1,155 @@
+"""Advances, and what providers owe back of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from contracts.ids import ApplicationId, ClaimId, TransferId
+from kit.db import Connection
+from services.payments.advances import Advanced, RefundDue, RefundId
+
+TO_ADVANCE = """
+SELECT f.application_id FROM funding AS f
+JOIN provider AS p ON p.program_id = f.program_id AND p.provider_id = f.provider_id
+WHERE f.state = 'encumbered' AND f.advanced_cents = 0 AND p.standing IS NOT NULL
+    AND NOT EXISTS (SELECT FROM claim AS c WHERE c.application_id = f.application_id)
+ORDER BY f.changed_at, f.application_id LIMIT $1
+"""
+ADVANCED = "UPDATE funding SET advanced_cents = $3, changed_at = $4 WHERE application_id = $1 AND hold_number = $2"
+OF_ROUND = """
+SELECT c.claim_id, c.approved_cents AS cents,
+    (
+        SELECT d.settle_transfer_id FROM disbursement AS d WHERE d.claim_id = c.claim_id AND d.state = 'settled' LIMIT 1
+    ) AS settle_transfer_id,
+    EXISTS (SELECT FROM credential AS e WHERE e.application_id = c.application_id) AS earned,
+    EXISTS (SELECT FROM ended_case AS e WHERE e.application_id = c.application_id) AS ended,
+    EXISTS (SELECT FROM refund_part AS r WHERE r.claim_id = c.claim_id) AS refunded
+FROM claim AS c JOIN funding AS f ON f.application_id = c.application_id AND f.advanced_cents > 0
+WHERE c.kind = 'advance' AND f.program_id = $1 AND f.round_id = $2 AND f.provider_id = $3
+ORDER BY c.claim_id
+"""
+LOCK_ROUND = "SELECT pg_advisory_xact_lock(hashtextextended($1, 7005))"
+ADD_REFUND = """
+INSERT INTO provider_refund (refund_id, program_id, round_id, provider_id, earned, decided, cents, made_by, made_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+"""
+ADD_PARTS = """
+INSERT INTO refund_part (refund_id, claim_id, settle_transfer_id, cents)
+SELECT $1, * FROM unnest($2::text[], $3::text[], $4::bigint[])
+"""
+REFUND = """
+SELECT refund_id, program_id, round_id, provider_id, earned, decided, cents, made_by, checked_by
+FROM provider_refund WHERE refund_id = $1 FOR UPDATE
+"""
+AGREE = "UPDATE provider_refund SET checked_by = $2, checked_at = $3 WHERE refund_id = $1"
+OWED = """
+SELECT p.refund_id, p.claim_id, c.application_id, p.settle_transfer_id, p.cents - p.netted_cents AS cents
+FROM refund_part AS p JOIN provider_refund AS r USING (refund_id) JOIN claim AS c USING (claim_id)
+WHERE r.provider_id = $1 AND r.checked_by IS NOT NULL AND p.netted_cents < p.cents
+ORDER BY r.checked_at, p.claim_id FOR UPDATE OF p
+"""
+NET = "UPDATE refund_part SET netted_cents = netted_cents + $2 WHERE claim_id = $1"
+NET_PAYMENT = "UPDATE disbursement SET amount_cents = amount_cents - $2, changed_at = $3 WHERE disbursement_id = $1"
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """What a provider owes back of one round."""
+
+    refund_id: RefundId
+    program_id: str
+    round_id: str
+    provider_id: str
+    earned: int
+    decided: int
+    cents: int
+    made_by: str
+    checked_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OwedPart:
+    """What is still owed back of one advance."""
+
+    refund_id: RefundId
+    claim_id: ClaimId
+    application_id: ApplicationId
+    settle_transfer_id: TransferId
+    cents: int
+
+
+async def to_advance(tx: Connection, count_max: int) -> list[ApplicationId]:
+    """Cases whose provider has a standing, with an encumbrance and neither advance nor claim."""
+    return [ApplicationId(row["application_id"]) for row in await tx.fetch(TO_ADVANCE, count_max)]
+
+
+async def advanced(tx: Connection, application_id: str, hold_number: int, cents: int, *, now: datetime) -> None:
+    """So much of the encumbrance is paid ahead."""
+    await tx.execute(ADVANCED, application_id, hold_number, cents, now)
+
+
+async def of_round(tx: Connection, program_id: str, round_id: str, provider_id: str) -> list[Advanced]:
+    """Every advance of the provider's round and what became of its case; nobody else assesses it meanwhile."""
+    await tx.execute(LOCK_ROUND, f"{program_id} {round_id} {provider_id}")
+    return [
+        Advanced(
+            ClaimId(row["claim_id"]),
+            row["cents"],
+            TransferId(row["settle_transfer_id"]) if row["settle_transfer_id"] else None,
+            row["earned"],
+            row["ended"],
+            row["refunded"],
+        )
+        for row in await tx.fetch(OF_ROUND, program_id, round_id, provider_id)
+    ]
+
+
+async def add_refund(tx: Connection, refund: Refund, due: RefundDue, *, now: datetime) -> None:
+    await tx.execute(
+        ADD_REFUND,
+        refund.refund_id,
+        refund.program_id,
+        refund.round_id,
+        refund.provider_id,
+        refund.earned,
+        refund.decided,
+        refund.cents,
+        refund.made_by,
+        now,
+    )
+    await tx.execute(
+        ADD_PARTS,
+        refund.refund_id,
+        [part.claim_id for part in due.parts],
+        [part.settle_transfer_id for part in due.parts],
+        [part.cents for part in due.parts],
+    )
+
+
+async def refund(tx: Connection, refund_id: str) -> Refund | None:
+    row = await tx.fetchrow(REFUND, refund_id)
+    return Refund(**{**dict(row), "refund_id": RefundId(row["refund_id"])}) if row else None
+
+
+async def agree(tx: Connection, refund_id: str, checker: str, *, now: datetime) -> None:
+    await tx.execute(AGREE, refund_id, checker, now)
+
+
+async def owed_by(tx: Connection, provider_id: str) -> Sequence[OwedPart]:
+    """What the provider still owes back, agreed by two people, the oldest first."""
+    return [
+        OwedPart(
+            RefundId(row["refund_id"]),
+            ClaimId(row["claim_id"]),
+            ApplicationId(row["application_id"]),
+            TransferId(row["settle_transfer_id"]),
+            row["cents"],
+        )
+        for row in await tx.fetch(OWED, provider_id)
+    ]
+
+
+async def net(tx: Connection, part: OwedPart, disbursement_id: str, cents: int, *, now: datetime) -> None:
+    """So much of the debt is taken out of this payment."""
+    await tx.execute(NET, part.claim_id, cents)
+    await tx.execute(NET_PAYMENT, disbursement_id, cents, now)
