@@ -110,6 +110,36 @@ def statement(
     answer(as_json, found, columns(rows))
 
 
+@claims.command()
+def refund(
+    program: Annotated[str, typer.Argument(help="The program's id.")],
+    round_id: Annotated[str, typer.Argument(metavar="ROUND", help="The round's id.")],
+    provider: Annotated[str, typer.Argument(help="The provider's id.")],
+    actor: ActorOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Assess what a provider owes back of its advances of a round; another person has to agree."""
+    from contracts.money import dollars
+    from services.payments.claims_office import propose
+
+    found = asyncio.run(propose(_payments(), program, round_id, provider, maker=actor or getpass.getuser()))
+    share = f"{found['earned']} of {found['decided']} earned the credential"
+    answer(as_json, {"refund": found}, f"{found['refund_id']}: {dollars(found['cents'])} are owed back; {share}.")
+
+
+@claims.command()
+def agree(
+    refund: Annotated[str, typer.Argument(metavar="REFUND", help="The refund's id: rfd_….")],
+    actor: ActorOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Agree to a refund that somebody else assessed; it comes out of the provider's next payments."""
+    from services.payments.claims_office import agree as agree_to
+
+    found = asyncio.run(agree_to(_payments(), refund, checker=actor or getpass.getuser()))
+    answer(as_json, {"refund": found}, f"{found['refund_id']} is agreed.")
+
+
 def _decide(claim: str, decision: str, note: str, actor: str | None, as_json: bool) -> None:
     who = actor or getpass.getuser()
     found = asyncio.run(_decided(_payments(), claim, decision, note, who))

@@ -78,7 +78,7 @@ class Paid:
 async def order(ground: Ground, db: Database, payments: Sequence[Paid]) -> None:
     """A program with money for all of them; each case up to its ordered payment, the first due first."""
     async with db.transaction() as tx:
-        await follow_program(_program(sum(one.amount_cents for one in payments)), tx, now=AT)
+        await follow_program(program_with(sum(one.amount_cents for one in payments)), tx, now=AT)
     for at in range(0, len(payments), POST_MAX):
         some = payments[at : at + POST_MAX]
         async with db.transaction() as tx:
@@ -123,7 +123,7 @@ def _disbursement(one: Paid, due_at: datetime) -> tuple[object, ...]:
     return (*ids, PROVIDER, one.amount_cents, payable, due_at, AT)
 
 
-def _program(cents: int) -> ProgramPublished:
+def program_with(cents: int) -> ProgramPublished:
     tuition = [CostLine(kind=CostKind.TUITION, price_cents=300_000)]
     credential = ListedCredential(credential_id=CREDENTIAL, title="Cyber", cost_lines=tuition, issuers=[PROVIDER])
     return ProgramPublished(

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from enum import StrEnum
 
-from contracts.errors import Conflict, Forbidden
+from contracts.errors import Conflict
+from services.payments.domain import MakerIsChecker
 
 
 class Queue(StrEnum):
@@ -41,13 +42,13 @@ class NotInReview(Conflict):
     code = "claim_not_in_review"
 
 
-class ApprovedBefore(Forbidden):
+class ApprovedBefore(MakerIsChecker):
     """You approved this claim before; another person has to."""
 
     code = "approved_before"
 
 
-class PayeeRecorder(Forbidden):
+class PayeeRecorder(MakerIsChecker):
     """Whoever recorded a change of the payee approves none of its claims."""
 
     code = "payee_recorder"

@@ -381,8 +381,9 @@ def claimed_by_line(claim: ReviewClaim) -> dict[CostKind, int]:
 
 def invoice_key(invoice_number: str) -> str:
     """An invoice number without what people vary: case, punctuation, the zeros that lead a number."""
-    plain = re.sub(r"[^0-9A-Z]", "", invoice_number.upper())
-    return re.sub(r"(?<![0-9])0+(?=[0-9])", "", plain) or invoice_number.strip().upper()
+    # Before the punctuation goes: it tells where a number begins.
+    unpadded = re.sub(r"(?<![0-9])0+(?=[0-9])", "", invoice_number.upper())
+    return re.sub(r"[^0-9A-Z]", "", unpadded) or invoice_number.strip().upper()
 
 
 def _reported(check: Check, failure: Failure | None) -> ClaimCheck:

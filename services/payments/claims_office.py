@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from datetime import date
 from typing import Any
 
@@ -12,7 +13,7 @@ from services.payments.claim_queues import Queue
 from services.payments.claim_views import review_shown, review_waiting, statement_shown
 from services.payments.prompt_pay import notice_due
 from services.payments.settings import PaymentsSettings
-from services.payments.usecases import claim_queues
+from services.payments.usecases import advances, claim_queues
 from services.payments.usecases.claims import any_claim
 from services.payments.usecases.late_payments import LateClaim, what_is_late
 from services.payments.usecases.provider_statements import statement_for
@@ -82,6 +83,24 @@ async def statement(settings: PaymentsSettings, provider_id: str, first: date, l
     """A provider's statement, as its HTTP door shows it."""
     async with _opened(settings) as db:
         return statement_shown(await statement_for(provider_id, first, last, db=db)).model_dump(mode="json")
+
+
+async def propose(
+    settings: PaymentsSettings, program_id: str, round_id: str, provider_id: str, *, maker: str
+) -> dict[str, Any]:
+    """Assess what a provider owes back of its advances of a round."""
+    async with _opened(settings) as db:
+        refund = await advances.propose_one(
+            program_id, round_id, provider_id, maker=maker, db=db, now=SystemClock().now()
+        )
+    return asdict(refund)
+
+
+async def agree(settings: PaymentsSettings, refund_id: str, *, checker: str) -> dict[str, Any]:
+    """Agree to a refund that somebody else assessed."""
+    async with _opened(settings) as db:
+        refund = await advances.agree_one(refund_id, checker=checker, db=db, now=SystemClock().now())
+    return asdict(refund)
 
 
 def _unpaid(one: LateClaim) -> dict[str, Any]:

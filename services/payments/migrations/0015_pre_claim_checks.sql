@@ -41,8 +41,10 @@ UPDATE claim AS c SET
     program_id = f.program_id, person_id = f.person_id, credential_id = f.credential_id, approvers_needed = 0
 FROM funding AS f
 WHERE f.application_id = c.application_id AND f.enrollment_id = c.enrollment_id;
-UPDATE claim SET invoice_key = regexp_replace(invoice_key, '(^|[A-Z])0+([0-9])', '\1\2', 'g')
-WHERE invoice_key ~ '(^|[A-Z])0+[0-9]';
+UPDATE claim SET invoice_key = coalesce(
+    nullif(regexp_replace(regexp_replace(upper(invoice_number), '(^|[^0-9])0+([0-9])', '\1\2', 'g'), '[^0-9A-Z]', '', 'g'), ''),
+    upper(invoice_number)
+);
 CREATE INDEX claim_person ON claim (person_id, credential_id) WHERE status IN ('approved', 'referred');
 CREATE INDEX claim_provider ON claim (provider_id, submitted_at);
 DROP INDEX claim_one_approved;

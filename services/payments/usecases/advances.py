@@ -157,6 +157,20 @@ async def agree_refund(tx: Connection, refund_id: str, *, checker: str, now: dat
     return replace(refund, checked_by=checker)
 
 
+async def propose_one(
+    program_id: str, round_id: str, provider_id: str, *, maker: str, db: Database, now: datetime
+) -> Refund:
+    """`propose_refund` in a transaction of its own."""
+    async with db.transaction() as tx:
+        return await propose_refund(tx, program_id, round_id, provider_id, maker=maker, now=now)
+
+
+async def agree_one(refund_id: str, *, checker: str, db: Database, now: datetime) -> Refund:
+    """`agree_refund` in a transaction of its own."""
+    async with db.transaction() as tx:
+        return await agree_refund(tx, refund_id, checker=checker, now=now)
+
+
 async def net_refunds(
     tx: Connection, payments: Sequence[Disbursement], *, actor: str, now: datetime
 ) -> list[Disbursement]:

@@ -11,17 +11,22 @@ from services.payments.domain import MakerIsChecker
 from services.payments.payees import Rail
 from services.payments.remittance import write_confirmations
 from services.payments.usecases import reconciliation_acts
+from services.payments.usecases.advances import agree_refund, propose_refund
 from services.payments.usecases.batches import approve_batch, build_batch
+from services.payments.usecases.claim_queues import may_decide
 from services.payments.usecases.confirmations import take_confirmations
 from services.payments.usecases.disbursements import approve_repair, open_repair
 from services.payments.usecases.lot_charges import approve_charge, charge_lot
 from services.payments.usecases.payees import Proposal, approve_change, propose_change, record_call_back
+from services.payments.usecases.program import follow_program
 from services.payments.usecases.screening import approve_release, hold_payee, propose_release
 from services.payments.usecases.vouchers import import_lot
 from tests.services.payments.bank import OURS
-from tests.services.payments.case import NOW, PROGRAM, PROVIDER, Case, Desk
+from tests.services.payments.case import NOW, PROGRAM, PROVIDER, ROUND, Case, Desk, published
 from tests.services.payments.reconciled import CENTS, Books
+from tests.services.payments.usecases.test_advances import advance_paid, dropped, make_platinum
 from tests.services.payments.usecases.test_batches import ACCOUNT, BOTH, CALLED, NUMBERS
+from tests.services.payments.usecases.test_charges import RULES, decides, says
 from tests.services.payments.usecases.test_claims import word
 from tests.services.payments.usecases.test_vouchers import KEYS, LOT
 
@@ -123,7 +128,43 @@ async def statement_accepted(desk: Desk, maker: str, checker: str) -> object:
     return await reconciliation_acts.agree(act.act_id, checker=checker, ours=OURS, db=desk.db, now=NOW)
 
 
+async def stopped_claim(desk: Desk, maker: str, checker: str) -> object:
+    """Two approvals of a claim that the person's word stopped."""
+    async with desk.db.transaction() as tx:
+        await follow_program(published(version=2).model_copy(update={"claim_rules": RULES}), tx, now=NOW)
+    case = await desk.approved(Case("ann"))
+    await says(desk, case, charged=True)
+    await decides(desk, case, maker, approve=True)
+    return await decides(desk, case, checker, approve=True)
+
+
+async def claim_of_a_payee(desk: Desk, maker: str, checker: str) -> object:
+    """Whoever recorded a change of the payee approves none of its claims."""
+    async with desk.db.transaction() as tx:
+        await propose_change(
+            tx, PROVIDER, Proposal(location="X", call_back=CALLED), maker=maker, numbers=NUMBERS, now=NOW
+        )
+    case = Case("ann")
+    await desk.hold(case)
+    await desk.encumber(case)
+    await desk.learn(case)
+    await desk.review(case, auto_approve_max_cents=1)
+    return await may_decide(case.claim_id, checker, db=desk.db)
+
+
+async def advance_refund(desk: Desk, maker: str, checker: str) -> object:
+    await make_platinum(desk)
+    await dropped(desk, await advance_paid(desk, "ann"))
+    async with desk.db.transaction() as tx:
+        refund = await propose_refund(tx, PROGRAM, ROUND, PROVIDER, maker=maker, now=NOW)
+    async with desk.db.transaction() as tx:
+        return await agree_refund(tx, refund.refund_id, checker=checker, now=NOW)
+
+
 PATHS: list[Path] = [
+    stopped_claim,
+    claim_of_a_payee,
+    advance_refund,
     voucher_batch,
     ach_batch,
     payee_repair,

@@ -89,8 +89,8 @@ def test_netting_takes_no_more_than_is_owed_and_leaves_a_payment(payable, owed):
     assert sum(taken) == min(sum(owed), max(0, payable - PAYMENT_CENTS_MIN))
 
 
-@pytest.fixture
-async def platinum(desk: Desk) -> Desk:
+async def make_platinum(desk: Desk) -> None:
+    """One provider is platinum, and the program's rules have it paid ahead."""
     fact = published(version=2)
     providers = [
         one.model_copy(update={"standing": "platinum"}) for one in fact.providers if one.provider_id == PROVIDER
@@ -99,6 +99,11 @@ async def platinum(desk: Desk) -> Desk:
     async with desk.db.transaction() as tx:
         changed = fact.model_copy(update={"claim_rules": RULES, "providers": [*providers, *others]})
         await follow_program(changed, tx, now=NOW)
+
+
+@pytest.fixture
+async def platinum(desk: Desk) -> Desk:
+    await make_platinum(desk)
     return desk
 
 
