@@ -17,8 +17,9 @@ from kit.settings import ProcessSettings
 STOP_SECONDS_MAX = 25.0
 """From the stop signal to the end of the process; orchestrators usually kill after 30."""
 
-GARBAGE_AFTER = 20_000
-"""Objects made between two looks for garbage. Python's own 700 looks several times a fact, and finds little."""
+GARBAGE_AFTER = (10_000, 5, 5)
+"""Objects made between two looks for garbage, and how many looks at the young to one at the older. Python's own 700
+looks several times a fact and finds little; a journey that has ended, though, is freed by a look at the oldest only."""
 
 T = TypeVar("T")
 
@@ -133,7 +134,7 @@ async def _until_it_ends(
             # What lives as long as the process is not looked through again and again for garbage.
             gc.collect()
             gc.freeze()
-            gc.set_threshold(GARBAGE_AFTER)
+            gc.set_threshold(*GARBAGE_AFTER)
             log.info("process.started")
             await asyncio.wait({signaled, failed}, return_when=asyncio.FIRST_COMPLETED)
         if failed.done():
