@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import os
 import re
+from binascii import b2a_base64
 from collections.abc import Mapping
 
 from cryptography.exceptions import InvalidTag
@@ -15,6 +16,7 @@ from contracts.errors import Refused
 KEY_BYTES = 32
 VERSION_MAX = 255
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
 
@@ -69,7 +71,7 @@ def decrypt(keys: Mapping[int, bytes], ciphertext: bytes, *, context: str) -> by
 
 def to_text(data: bytes) -> str:
     """base64url without padding (RFC 4648 §5)."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    return b2a_base64(data, newline=False).translate(_URL_SAFE).rstrip(b"=").decode()
 
 
 def from_text(text: str) -> bytes:

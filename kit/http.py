@@ -4,17 +4,21 @@ import asyncio
 import re
 import socket
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from contextlib import contextmanager
+from inspect import signature
 from typing import Annotated, Any, Literal
 
 import uvicorn
-from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response, Security
+from fastapi import APIRouter, FastAPI, Header, Request, Response
 from fastapi.openapi.utils import get_openapi
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
+from fastapi.security import HTTPBearer
+from fastapi.security.base import SecurityBase
 from prometheus_client import Histogram
 from pydantic import BaseModel, ConfigDict
 from starlette.datastructures import Headers
+from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contracts.errors import CairnError, Forbidden, Refused
@@ -41,12 +45,6 @@ _SECURITY_HEADERS = {
 _HSTS = "max-age=63072000; includeSubDomains"
 _log = logger(__name__)
 _seconds = Histogram("cairn_http_request_seconds", "Time to answer", ["method", "route", "status"])
-_bearer = HTTPBearer(
-    scheme_name="ApiKey",
-    bearerFormat="cairn_<prefix>_<secret>_<checksum>",
-    description="An API key issued by the program's staff.",
-    auto_error=False,
-)
 
 
 class RequestBody(BaseModel):
@@ -89,11 +87,12 @@ def create_app(
         redirect_slashes=False,
         # Its own spans would hold path and query as they were sent.
         telemetry={"tracing": False, "metrics": False, "logs": False},
-        dependencies=[Depends(_known_query_only)],
     )
     app.state.rates = Rates(rate_limit or RateLimit())
     for router in routers:
         app.include_router(router)
+    # In one list: a router in a router in a router looks for the route at each of its levels anew.
+    app.router.routes[:] = [_door_of(found, app) for found in iter_route_contexts(app.router.routes)]
     handle_problems(app)
     app.add_middleware(_Chassis, body_bytes_max=body_bytes_max, content_types=frozenset(content_types), https=https)
 
@@ -115,14 +114,43 @@ def create_app(
     return app
 
 
-async def _known_query_only(request: Request) -> None:
-    """Refuse a query parameter that the operation does not know: a misspelled filter must not answer everything."""
-    if not request.scope["query_string"]:
-        return
-    known = _query_of(request.scope["route"].dependant)
-    for name in request.query_params:
-        if name not in known:
-            raise QueryUnknown(pointer=f"/query/{name if name.isidentifier() and redact(name) == name else '_'}")
+class _Door(APIRoute):
+    """One operation. It refuses a query parameter it does not know: a misspelled filter must not answer everything."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, endpoint, **options)
+        self._begins = path.partition("{")[0]
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        if not scope["path"].startswith(self._begins) and not scope.get("root_path"):
+            return Match.NONE, {}
+        return super().matches(scope)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle, known = super().get_route_handler(), _query_of(self.dependant)
+
+        async def handle_known(request: Request) -> Response:
+            if request.scope["query_string"]:
+                for name in request.query_params:
+                    if name not in known:
+                        shown = name if name.isidentifier() and redact(name) == name else "_"
+                        raise QueryUnknown(pointer=f"/query/{shown}")
+            return await handle(request)
+
+        return handle_known
+
+
+_OPTIONS = frozenset(signature(APIRoute).parameters) - {"path", "endpoint", "form_limits"}
+
+
+def _door_of(found: RouteContext, app: FastAPI) -> BaseRoute:
+    """The operation as its routers made it together, with the whole path."""
+    if not isinstance(found.original_route, APIRoute):
+        return found.route
+    options = {name: getattr(found, name) for name in _OPTIONS} | {"dependency_overrides_provider": app}
+    assert found.path is not None
+    assert found.endpoint is not None
+    return _Door(found.path, found.endpoint, **options)
 
 
 def _query_of(dependant: Any) -> set[str]:
@@ -130,39 +158,51 @@ def _query_of(dependant: Any) -> set[str]:
     return {field.alias for field in dependant.query_params}.union(*map(_query_of, dependant.dependencies))
 
 
-def require(
-    access: Access, kind: Kind | Collection[Kind], scope: str
-) -> Callable[[Request, HTTPAuthorizationCredentials | None], Awaitable[Principal]]:
-    """A dependency that lets callers of this kind with this scope in, within their rate: `Depends(require(…))`."""
-    kinds = frozenset((kind,) if isinstance(kind, str) else kind)
+class Caller(HTTPBearer):
+    """Lets callers of some kinds with a scope in, within their rate; asked twice in a request, it answers the same."""
 
-    async def caller(
-        request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
-    ) -> Principal:
+    def __init__(self, access: Access, kinds: frozenset[str], scope: str) -> None:
+        super().__init__(
+            scheme_name="ApiKey",
+            bearerFormat="cairn_<prefix>_<secret>_<checksum>",
+            description="An API key issued by the program's staff.",
+            auto_error=False,
+        )
+        self._access, self._kinds, self._scope = access, kinds, scope
+
+    async def __call__(self, request: Request) -> Principal:  # pyright: ignore[reportIncompatibleMethodOverride]
+        state: dict[str, Any] = request.scope["state"]
+        by, found = state.get("let_in", (None, None))
+        if by is self:
+            return found
         rates: Rates = request.app.state.rates
         try:
-            key = f"{credentials.scheme} {credentials.credentials}" if credentials else None
-            found = await access.principal_for(key)
+            found = await self._access.principal_for(request.headers.get("authorization"))
         except Unauthenticated:
             rates.take(f"address/{request.client.host if request.client else ''}")
             raise
-        request.state.principal = found.name
-        request.state.allowance = rates.take(found.name)
-        if found.kind not in kinds or scope not in found.scopes:
-            raise ScopeMissing(scope=scope)
+        state["principal"] = found.name
+        state["allowance"] = rates.take(found.name)
+        if found.kind not in self._kinds or self._scope not in found.scopes:
+            raise ScopeMissing(scope=self._scope)
+        state["let_in"] = self, found
         return found
 
-    return caller
+
+def require(access: Access, kind: Kind | Collection[Kind], scope: str) -> Caller:
+    """A dependency that lets callers of this kind with this scope in, within their rate: `Depends(require(…))`."""
+    return Caller(access, frozenset((kind,) if isinstance(kind, str) else kind), scope)
 
 
-def once_from(
-    required: Callable[..., Awaitable[Principal]],
-) -> Callable[[Request, Principal, str], Awaitable[Once]]:
-    """A dependency that reads the Idempotency-Key of a caller let in by `required`: `Depends(once_from(writer))`."""
+class _OnceOf(SecurityBase):
+    """Asks the caller itself and is described as one: a dependency below another would cost every request."""
 
-    async def once(
+    def __init__(self, required: Caller) -> None:
+        self._required, self.model, self.scheme_name = required, required.model, required.scheme_name
+
+    async def __call__(
+        self,
         request: Request,
-        principal: Annotated[Principal, Depends(required)],
         key: Annotated[
             str,
             Header(
@@ -172,15 +212,14 @@ def once_from(
             ),
         ],
     ) -> Once:
-        return once_of(
-            principal=principal.name,
-            key=key,
-            method=request.method,
-            path=request.url.path,
-            body=await request.body(),
-        )
+        principal = await self._required(request)
+        body = await request.body()
+        return once_of(principal=principal.name, key=key, method=request.method, path=request.scope["path"], body=body)
 
-    return once
+
+def once_from(required: Caller) -> Callable[[Request, str], Awaitable[Once]]:
+    """A dependency that reads the Idempotency-Key of a caller let in by `required`: `Depends(once_from(writer))`."""
+    return _OnceOf(required)
 
 
 def answer_of(model: BaseModel, status: int = 201) -> Answer:

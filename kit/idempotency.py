@@ -8,7 +8,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import asyncpg
 
@@ -17,6 +16,8 @@ from kit.db import Connection
 
 KEY_FORM = r"^[\x21-\x7e]{1,128}$"
 _KEY = re.compile(KEY_FORM)
+_UNREAD = object()
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 CLAIM = """
 INSERT INTO idempotency (principal, key_digest, fingerprint) VALUES ($1, $2, $3)
@@ -87,12 +88,17 @@ class Answer:
     body: bytes
 
 
-def once_of(*, principal: str, key: str | None, method: str, path: str, body: bytes) -> Once:
-    """The request as its key sees it: method, path and JSON value count; spacing and order of members do not."""
+def once_of(*, principal: str, key: str | None, method: str, path: str, body: bytes, value: object = _UNREAD) -> Once:
+    """The request as its key sees it: method, path and JSON value count; spacing and order of members do not.
+
+    `value` spares reading a body once more whose JSON has been read.
+    """
     if key is None or _KEY.fullmatch(key) is None:
         raise IdempotencyKeyMissing(pointer="/Idempotency-Key")
     # Keyed by the key: a body holds guessable personal values, and the database must not confirm a guess.
-    fingerprint = hmac.digest(key.encode(), b"\n".join((method.encode(), path.encode(), _canonical(body))), "sha256")
+    fingerprint = hmac.digest(
+        key.encode(), b"\n".join((method.encode(), path.encode(), _canonical(body, value))), "sha256"
+    )
     return Once(principal=principal, key=key, fingerprint=fingerprint)
 
 
@@ -139,9 +145,8 @@ async def keep_answer(tx: Connection, once: Once, answer: Answer, *, now: dateti
         raise ValueError("there is no unanswered request to keep this answer for")
 
 
-def _canonical(body: bytes) -> bytes:
+def _canonical(body: bytes, value: object) -> bytes:
     try:
-        value: Any = json.loads(body)
+        return _encode(json.loads(body) if value is _UNREAD else value).encode()
     except (ValueError, RecursionError):
         return body
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()

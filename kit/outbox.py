@@ -1,7 +1,8 @@
 """Facts leave in the transaction that made them true: rows here, published by the relay afterwards."""
 
 import json
-from base64 import b64decode, b64encode
+from base64 import b64decode
+from binascii import b2a_base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,8 @@ from kit.telemetry import TraceContext, current_trace
 
 SHARDS = 8
 """Fixed for the life of a schema: another number would let two relays publish one key out of order."""
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 RawHeaders = Sequence[tuple[str, bytes | None]]
 
@@ -204,8 +207,9 @@ def shard_of(key: str) -> int:
 
 def encode_headers(headers: Iterable[tuple[str, bytes | None]]) -> str:
     """Headers as JSON `[[name, base64 or null], …]`: a value may be any bytes, or none."""
-    pairs = [[name, None if value is None else b64encode(value).decode("ascii")] for name, value in headers]
-    return json.dumps(pairs, separators=(",", ":"))
+    return _encode(
+        [[name, None if value is None else b2a_base64(value, newline=False).decode()] for name, value in headers]
+    )
 
 
 def decode_headers(text: str) -> list[tuple[str, bytes | None]]:

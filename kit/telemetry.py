@@ -140,7 +140,7 @@ def logger(name: str) -> Any:
 def configure(process: str, settings: "ProcessSettings") -> None:
     """Once at the start of a process: logs to stdout, the tracer, and the export of its spans."""
     own: list[Any] = [describe_error, redact_event, _stamper(process), structlog.processors.add_log_level]
-    render = structlog.processors.JSONRenderer(default=_type_name)
+    render = structlog.processors.JSONRenderer(_as_json)
     structlog.configure(
         processors=[*own, render],
         logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _Stdout())),
@@ -225,6 +225,14 @@ def _type_name(value: object) -> str:
     return type(value).__name__
 
 
+_encode = json.JSONEncoder(default=_type_name).encode
+_encode_span = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def _as_json(event: object, **_: Any) -> str:
+    return _encode(event)
+
+
 @lru_cache(maxsize=4096)
 def _is_personal(name: str) -> bool:
     lowered = name.lower()
@@ -252,13 +260,14 @@ def _add_module(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> 
 
 def _stamper(process: str) -> Callable[[Any, str, MutableMapping[str, Any]], MutableMapping[str, Any]]:
     def stamp(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        trace = current_trace()
+        found = otel.get_current_span().get_span_context()
         event["at"] = datetime.now(UTC).isoformat()
         event["process"] = process
-        if trace.traceparent is not None:
-            event["trace_id"] = trace.traceparent[3:35]
-        if trace.correlation_id is not None:
-            event.setdefault("correlation_id", trace.correlation_id)
+        if found.is_valid:
+            event["trace_id"] = f"{found.trace_id:032x}"
+        correlation_id = _correlation.get()
+        if correlation_id is not None:
+            event.setdefault("correlation_id", correlation_id)
         return event
 
     return stamp
@@ -299,7 +308,7 @@ def _file_exporter(path: Path) -> Any:
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
         def export(self, spans: "Sequence[ReadableSpan]") -> SpanExportResult:
-            lines = (json.dumps(span_line(one), separators=(",", ":")) + "\n" for one in spans)
+            lines = (_encode_span(span_line(one)) + "\n" for one in spans)
             os.write(self._file, "".join(lines).encode())
             return SpanExportResult.SUCCESS
 

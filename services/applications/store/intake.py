@@ -20,19 +20,19 @@ _TAKE_IN = f"""
 WITH given AS (
     SELECT * FROM unnest(
         $1::text[], $2::bytea[], $3::bytea[], $4::smallint[], $5::bytea[], $6::timestamptz[],
-        $7::text[], $8::bytea[], $9::bytea[],
-        $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[],
-        $18::text[], $19::boolean[],
-        $20::smallint[], $21::uuid[], $22::text[], $23::bytea[]
+        $7::text[], $8::bytea[], $9::bytea[], $10::text[],
+        $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[],
+        $19::text[], $20::boolean[],
+        $21::smallint[], $22::uuid[], $23::text[], $24::bytea[]
     ) WITH ORDINALITY AS v (
         principal, key_digest, fingerprint, status, body, at,
-        person_id, ssn_mac, wrapped_key,
+        person_id, ssn_mac, wrapped_key, sealed,
         application_id, partner_id, program_id, round_id, provider_id, credential_id, course_run_id, county,
         language, publish_name,
         shard, event_id, headers, payload, position
     )
 ), plain AS MATERIALIZED (
-    SELECT g.*, g.application_id AS key, $24::text AS source, $25::text AS topic, $26::text AS type, g.at AS created_at
+    SELECT g.*, g.application_id AS key, $25::text AS source, $26::text AS topic, $27::text AS type, g.at AS created_at
     FROM given AS g CROSS JOIN LATERAL ({listing_of(*_CHOICES)}) AS listed
     WHERE listed.program AND listed.round AND listed.provider AND listed.credential
         AND (g.course_run_id IS NULL OR listed.course_run_fits)
@@ -57,7 +57,8 @@ WITH given AS (
     SELECT application_id, partner_id, program_id, round_id, provider_id, credential_id, at, 'eligibility'
     FROM plain ORDER BY position
 ), {append_first("plain")}, vaulted AS (
-    SELECT vault.admit_all(array_agg(person_id), array_agg(wrapped_key), $27, $28, $29, $30) AS subjects FROM plain
+    SELECT vault.admit_all(array_agg(person_id), array_agg(wrapped_key), $28, $29, array_agg(sealed)) AS subjects
+    FROM plain
 )
 SELECT application_id, (SELECT subjects FROM vaulted) AS subjects FROM plain
 """
@@ -78,28 +79,23 @@ class Newcomer:
 async def take_in(tx: Connection, newcomers: Sequence[Newcomer]) -> set[str]:
     """Take in those whose key and person nobody knows and whose choices are listed; returns their application ids.
 
-    No two of them share a key or a person. What somebody else commits meanwhile may end it with a unique violation.
+    No two of them share a key or a person; all have values of the same names, under keys wrapped by the same one. What
+    somebody else commits meanwhile may end it with a unique violation.
     """
-    people = [newcomer.person.values for newcomer in newcomers]
     source, _, _, topic, _, kind, *_ = newcomers[0].fact.values
-    rows = await tx.fetch(
-        _TAKE_IN,
-        *zip(*map(_columns, newcomers), strict=True),
-        source, topic, kind, people[0][2],
-        [person_id for person_id, _, _, names, _ in people for _ in names],
-        [name for _, _, _, names, _ in people for name in names],
-        [sealed for *_, ciphertexts in people for sealed in ciphertexts],
-    )  # fmt: skip
+    _, _, kek_version, names, _ = newcomers[0].person.values
+    shared = (source, topic, kind, kek_version, names)
+    rows = await tx.fetch(_TAKE_IN, *zip(*map(_columns, newcomers), strict=True), *shared)
     return {row["application_id"] for row in rows}
 
 
 def _columns(newcomer: Newcomer) -> tuple[object, ...]:
     a = newcomer.application
-    person_id, wrapped_key, *_ = newcomer.person.values
+    person_id, wrapped_key, _, _, ciphertexts = newcomer.person.values
     _, _, shard, _, event_id, _, headers, payload, _ = newcomer.fact.values
     return (
         *newcomer.once.claim, newcomer.answer.status, newcomer.answer.body, a.submitted_at,
-        person_id, newcomer.ssn_mac, wrapped_key,
+        person_id, newcomer.ssn_mac, wrapped_key, ".".join(ciphertexts),
         a.application_id, a.partner_id, a.program_id, a.round_id, a.provider_id, a.credential_id, a.course_run_id,
         a.county, a.language, a.publish_name,
         shard, event_id, headers, payload,
