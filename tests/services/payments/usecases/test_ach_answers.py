@@ -1,4 +1,4 @@
-"""Every return and change code drives its posting; prenotes that come back; words said twice; strangers; faulty files."""
+"""Every return and change code drives its posting; prenotes come back; words said twice; strangers; faulty files."""
 
 from datetime import date, timedelta
 
