@@ -207,6 +207,57 @@ async def test_a_fault_of_ours_says_nothing_outside(client: httpx.AsyncClient) -
     assert logs[1]["route"] == "/parcels/{parcel_id}"
 
 
+async def test_routers_in_routers_make_one_route_with_its_whole_path() -> None:
+    inner, outer = APIRouter(prefix="/inner"), APIRouter(prefix="/v1")
+    inner.include_router(parcels(), tags=["deep"])
+    outer.include_router(inner)
+    app = create_app("Parcels", "1", [outer])
+    assert app.openapi()["paths"]["/v1/inner/parcels"]["post"]["tags"] == ["deep"]
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://cairn") as client:
+        with structlog.testing.capture_logs() as logs:
+            answer = await client.get("/v1/inner/parcels/9?limit=3")
+            problem(await client.get("/v1/inner/parcels/9?limits=3"), 422, "query_parameter_unknown")
+            problem(await client.delete("/v1/inner/parcels"), 405, "method_not_allowed")
+            problem(await client.get("/parcels/9"), 404, "not_found")
+    assert answer.json() == {"limit": 3}
+    routes = ["/v1/inner/parcels/{parcel_id}", "/v1/inner/parcels/{parcel_id}", "/v1/inner/parcels", "unmatched"]
+    assert [entry["route"] for entry in logs] == routes
+
+
+async def test_whoever_is_asked_for_twice_in_a_request_is_let_in_once() -> None:
+    routes, asked = APIRouter(), 0
+
+    class Counted(KeysInMemory):
+        async def principal_for(self, authorization: str | None) -> Principal:
+            nonlocal asked
+            asked += 1
+            return await super().principal_for(authorization)
+
+    counted = require(Counted(), "partner", "parcels:write")  # type: ignore[arg-type]
+    other = require(Counted(), "partner", "parcels:read")  # type: ignore[arg-type]
+
+    @routes.post("/both")
+    async def both(
+        by: Annotated[Principal, Depends(counted)], once: Annotated[Once, Depends(once_from(counted))]
+    ) -> list[str]:
+        return [by.name, once.principal]
+
+    @routes.post("/either")
+    async def either(
+        by: Annotated[Principal, Depends(counted)], once: Annotated[Once, Depends(once_from(other))]
+    ) -> None: ...
+
+    app = create_app("Parcels", "1", [routes], rate_limit=RateLimit(per_second=0.001, burst=5))
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://cairn", headers={"Authorization": "Bearer writer"}
+    ) as client:
+        answer = await client.post("/both", headers={"Idempotency-Key": "k"})
+        assert (answer.json(), asked) == (["partner/harbor"] * 2, 1)
+        assert answer.headers["ratelimit"].startswith('"default";r=4')
+        problem(await client.post("/either", headers={"Idempotency-Key": "k"}), 403, "scope_missing")
+        assert asked == 3
+
+
 async def test_a_request_has_one_span_without_anything_that_was_sent(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import json
 from datetime import UTC, datetime
 
 import asyncpg
@@ -12,6 +13,7 @@ from kit.idempotency import (
     IdempotencyKeyReused,
     Once,
     RequestStillRunning,
+    answered_first,
     earlier_answer,
     keep_answer,
     once_of,
@@ -171,3 +173,29 @@ async def test_neither_key_nor_request_can_be_read_or_guessed_from_the_table(dat
 def test_unfit_keys_are_refused(key: str | None) -> None:
     with pytest.raises(IdempotencyKeyMissing):
         once_of(principal="p", key=key, method="POST", path="/x", body=b"")
+
+
+async def test_answers_kept_with_the_first_use_of_their_keys_are_the_answers(database: Database) -> None:
+    first, second = once("many-1"), once("many-2", body=b'{"a": 2}')
+    keep = f"""
+        WITH given AS (
+            SELECT *, 201::smallint AS status, convert_to('made ' || n, 'UTF8') AS body, now() AS at
+            FROM unnest($1::text[], $2::bytea[], $3::bytea[])
+                WITH ORDINALITY AS v (principal, key_digest, fingerprint, n)
+        ), {answered_first("given")} SELECT count(*) FROM answered
+    """
+    async with database.transaction() as tx:
+        assert await tx.fetchval(keep, *zip(first.claim, second.claim, strict=True)) == 2
+    assert await act(database, second) == Answer(201, b"made 2")
+    with pytest.raises(IdempotencyKeyReused):
+        await act(database, once("many-1", body=b"{}"))
+    with pytest.raises(asyncpg.UniqueViolationError):
+        async with database.transaction() as tx:
+            await tx.execute(keep, *zip(once("many-3").claim, first.claim, strict=True))
+    assert await effects(database) == 0
+
+
+def test_a_body_that_was_read_before_gives_the_same_fingerprint() -> None:
+    body = '{"b": [1, 2.50, "é", null], "a": {"z": true, "y": 1e3}}'.encode()
+    read = once_of(principal="p", key="k", method="POST", path="/x", body=body, value=json.loads(body))
+    assert read == once_of(principal="p", key="k", method="POST", path="/x", body=body)

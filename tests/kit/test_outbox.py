@@ -3,6 +3,7 @@
 import asyncio
 import random
 
+import asyncpg
 import pytest
 
 from contracts.envelope import Envelope
@@ -10,7 +11,7 @@ from contracts.events.applications import ApplicationWithdrawn
 from contracts.events.payments import HoldPlaced
 from contracts.ids import ApplicationId, HoldId
 from kit.db import Database
-from kit.outbox import FactTooLarge, append, append_all, decode_headers, encode_headers, shard_of
+from kit.outbox import FactTooLarge, append, append_all, append_first, decode_headers, draft, encode_headers, shard_of
 from kit.telemetry import continue_trace
 from tests.kit.kafka_tools import NOW, withdrawn
 
@@ -102,3 +103,28 @@ async def test_a_fact_too_large_for_the_broker_is_refused_to_its_author(database
 def test_headers_survive_whatever_they_hold() -> None:
     headers = [("a", b"\xff\x00"), ("b", None), ("ü", b""), ("a", b"again")]
     assert decode_headers(encode_headers(headers)) == headers
+
+
+async def test_the_first_facts_of_many_keys_are_appended_in_the_order_given(database: Database) -> None:
+    drafts = [draft(withdrawn(ApplicationId.new()), now=NOW) for _ in range(5)]
+    columns = "(source, key, shard, topic, event_id, type, headers, payload, created_at, position)"
+    statement = f"""
+        WITH given AS (
+            SELECT * FROM unnest(
+                $1::text[], $2::text[], $3::smallint[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::bytea[],
+                $9::timestamptz[]
+            ) WITH ORDINALITY AS v {columns}
+        ), {append_first("given")} SELECT 1
+    """
+    values = list(zip(*(one.values for one in reversed(drafts)), strict=True))
+    async with database.transaction() as tx:
+        await tx.execute(statement, *values)
+    async with database.transaction() as tx:
+        following = await append(tx, withdrawn(ApplicationId(drafts[0].envelope.subject)), now=NOW)
+        rows = await tx.fetch("SELECT key, sequence, headers FROM outbox ORDER BY id")
+    assert following.sequence == 2
+    assert [row["key"] for row in rows[:5]] == [one.envelope.subject for one in reversed(drafts)]
+    assert {row["sequence"] for row in rows[:5]} == {1}
+    with pytest.raises(asyncpg.UniqueViolationError):
+        async with database.transaction() as tx:
+            await tx.execute(statement, *values)

@@ -61,6 +61,30 @@ async def test_one_call_admits_stores_and_seals(database: Database, vault: Vault
         assert await vault.read(tx, person, ["ssn"], purpose="p", request_id="r") == {"ssn": "000-00-0000"}
 
 
+async def test_many_are_admitted_in_one_call_or_none(database: Database, vault: Vault) -> None:
+    people = [PersonId.new() for _ in range(3)]
+    drafts = [
+        vault.draft(person, values={"ssn": f"{n}", "given_name": f"N{n}"}, seal={}).values
+        for n, person in enumerate(people)
+    ]
+    columns = (people, [d[1] for d in drafts], drafts[0][2], drafts[0][3], [".".join(d[4]) for d in drafts])
+    async with database.transaction() as tx:
+        assert await tx.fetchval("SELECT vault.admit_all($1, $2, $3, $4, $5)", *columns) == 3
+        assert await tx.fetchval("SELECT vault.admit_all(NULL, NULL, 1::smallint, NULL, NULL)") == 0
+    async with database.transaction() as tx:
+        for n, person in enumerate(people):
+            read = await vault.read(tx, person, ["ssn", "given_name"], purpose="p", request_id="r")
+            assert read == {"ssn": f"{n}", "given_name": f"N{n}"}
+    new = PersonId.new()
+    again = ([new, people[0]], [bytes(61)] * 2, 1, ["ssn"], ["a", "b"])
+    with pytest.raises(asyncpg.UniqueViolationError):
+        async with database.transaction() as tx:
+            await tx.execute("SELECT vault.admit_all($1, $2, $3, $4, $5)", *again)
+    with pytest.raises(PersonUnknown):
+        async with database.transaction() as tx:
+            await vault.read(tx, new, ["ssn"], purpose="p", request_id="r")
+
+
 async def test_a_sealed_value_opens_for_its_person_and_label_alone(database: Database, vault: Vault) -> None:
     person, other = PersonId.new(), PersonId.new()
     async with database.transaction() as tx:

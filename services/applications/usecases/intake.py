@@ -20,15 +20,15 @@ from services.applications.store.intake import Newcomer
 from services.applications.usecases.acting import as_intake
 
 BATCH_MAX = 32
-LANES_MAX = 2
-"""Transactions on their way at once: while one is written to disk, the next is put together."""
+LANES_MAX = 1
+"""Transactions on their way at once: with a second one, batches are half as large and cost more each."""
 WAITING_MAX = 1_000
-LOCK_TIMEOUT = "500ms"
+LOCK_TIMEOUT = "250ms"
 """How long a batch waits for somebody else's uncommitted key or person before its members go alone."""
 
 _log = logger(__name__)
 _sizes = Histogram("cairn_intake_batch", "Applications in one transaction", buckets=(1, 2, 4, 8, 16, 32))
-_fell_back = Counter("cairn_intake_fell_back", "Batches whose members had to go alone")
+_fell_apart = Counter("cairn_intake_fell_apart", "Transactions whose applications had to go alone")
 
 
 class IntakeFull(Unavailable):
@@ -114,8 +114,8 @@ class Intake:
                 taken = await intake.take_in(tx, newcomers)
         except Exception as error:
             # Also where the commit itself was cut off and may have happened: alone, each finds its answer by its key.
-            _fell_back.inc()
-            _log.warning("intake.fell_back", applications=len(batch), exc_info=error)
+            _fell_apart.inc()
+            _log.warning("intake.fell_apart", applications=len(batch), exc_info=error)
             return
         for one in batch:
             one.tell(one.newcomer.application.application_id in taken)
