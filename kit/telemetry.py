@@ -10,7 +10,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Generator, Mapping, MutableMapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -245,12 +245,16 @@ class _Stdout:
     """Whoever read the log may be gone: the work that wanted to log goes on."""
 
     def write(self, line: str) -> None:
-        with suppress(OSError, ValueError):
+        try:
             sys.stdout.write(line)
+        except (OSError, ValueError):
+            return
 
     def flush(self) -> None:
-        with suppress(OSError, ValueError):
+        try:
             sys.stdout.flush()
+        except (OSError, ValueError):
+            return
 
 
 def _add_module(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from contracts.errors import NotFound, Refused
-from kit.crypto import Sealer, decrypt, encrypt, from_text, keyed_digest, new_key, to_text
+from kit.crypto import Sealer, decrypt, from_text, keyed_digest, new_key, to_text
 from kit.db import Connection
 from kit.telemetry import current_trace
 
@@ -65,6 +65,7 @@ class Vault:
     ) -> None:
         self._kek_version = kek_version
         self._keks = {**(earlier_keks or {}), kek_version: kek}
+        self._wrapping = Sealer(kek, version=kek_version)
         self._mac_key = mac_key
         self._reader = reader
 
@@ -96,9 +97,7 @@ class Vault:
         """A new key with `values` and `seal` under it, as `vault.admit` takes them: for a person not there yet."""
         key = new_key()
         sealer = Sealer(key)
-        wrapped = encrypt(
-            self._keks[self._kek_version], key, context=_key_context(person_id), version=self._kek_version
-        )
+        wrapped = self._wrapping.encrypt(key, context=_key_context(person_id))
         stored = [_sealed(sealer, value.encode(), _value_context(name, person_id)) for name, value in values.items()]
         return Draft(
             values=(person_id, wrapped, self._kek_version, list(values), stored),
