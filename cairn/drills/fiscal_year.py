@@ -41,6 +41,7 @@ from services.payments.store import fiscal_year as year_store
 from services.payments.store import funding as funding_store
 from services.payments.store import ledger as store
 from services.payments.usecases import fiscal_year, year_end
+from services.payments.usecases.postings import lapse_recovered
 
 ENCUMBRANCES, PAID, KILLS = 50_000, 20, 10
 SPARE_CENTS = 123_456
@@ -226,7 +227,7 @@ async def _afterwards(trial: Trial, db: Database, carried: YearCase, settled: li
     recover = transfer(Kind.RECOVER, refunded, of=second.id)
     async with db.transaction() as tx:
         posted = await store.post(tx, [transfer(Kind.RETURN_LATE, returned, of=first.id), recover])
-        await year_end.lapse_recovered(tx, [recover], now=NOW)
+        await lapse_recovered(tx, [recover])
     trial.equal("a late return and a refund after the hard close", [Code.OK] * 2, [one.outcome for one in posted])
     after = await _stages(db, LINE)
     moved = {stage: after[stage] - before[stage] for stage in after if after[stage] != before[stage]}

@@ -33,6 +33,12 @@ class YearNotReady(Conflict):
     code = "year_not_ready"
 
 
+class HeldOutsideCases(Conflict):
+    """{cents} cents of the line are held for no case: decide the open exam voucher charges first."""
+
+    code = "held_outside_cases"
+
+
 class CalendarUnknown(Unavailable):
     """The program has not published when its fiscal year begins, and in which time zone."""
 

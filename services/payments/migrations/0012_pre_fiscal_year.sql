@@ -1,5 +1,8 @@
 -- The close of a fiscal year, and the order of the waiting list.
 
+-- A payment that is stopped when its year's books are shut goes on in them, or lapses: nothing else is encumbered there.
+UPDATE posting_rule SET when_hard_closed = true WHERE kind IN ('unexpend', 'expend', 'liquidate');
+
 -- What a publication says of the program's year and of its waiting list.
 ALTER TABLE program_version
     ADD COLUMN fiscal_year_start text,

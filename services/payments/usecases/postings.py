@@ -1,6 +1,7 @@
 """What every use case needs of the ledger: transfers of a case, postings that must succeed, a person's cap."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from contracts.ids import TransferId
@@ -8,12 +9,19 @@ from contracts.journey import workflow_id
 from kit.db import Connection
 from services.payments.budgets import Standing, person_target, raise_to
 from services.payments.domain import BooksMoved, Funding, PostingFailed
-from services.payments.ledger import Code, Kind, Scope, Transfer
+from services.payments.fiscal_year import YEAR_END
+from services.payments.ledger import Code, Kind, Phase, Scope, Transfer
 from services.payments.store import ledger as ledger_store
 
 JOURNEY = "journey"
 DATABASE_CLOCK = "database clock"
 WAITING_LIST = "waiting list"
+CAME_BACK = "came back to a closed year"
+
+UNDER_WAY = frozenset({Kind.SEND, Kind.SETTLE, Kind.OFFSET, Kind.RETURN, Kind.RETURN_LATE, Kind.RECOVER, Kind.UNEXPEND})
+"""Moves of a payment: their money is where the entry before put it."""
+COMING_BACK = frozenset({Kind.RECOVER, Kind.LIQUIDATE})
+"""What makes money available again, also in a year whose books are shut."""
 
 
 def transfer_of(
@@ -42,10 +50,59 @@ def transfer_of(
 
 
 async def post_or_fail(tx: Connection, transfers: Sequence[Transfer]) -> None:
-    """Post what the business rows say must be possible; anything but ok undoes the transaction."""
-    for posted in await ledger_store.post(tx, transfers):
+    """Post what the business rows say must be possible; anything but ok undoes the transaction.
+
+    A payment under way stays in the year that it was approved in, wherever its case's money has been carried since;
+    and what comes back to a year whose books are shut lapses at once.
+    """
+    moved = await _where_the_money_is(tx, transfers)
+    for posted in await ledger_store.post(tx, moved):
         if not posted.is_ok:
             raise PostingFailed(code=(posted.outcome or posted.code).value, transfer_id=posted.transfer.id)
+    recovered = [one for one in moved if one.kind in COMING_BACK]
+    if recovered:
+        await lapse_recovered(tx, recovered)
+
+
+async def _where_the_money_is(tx: Connection, transfers: Sequence[Transfer]) -> list[Transfer]:
+    pending = [one.pending_id for one in transfers if one.kind in UNDER_WAY and one.pending_id is not None]
+    if not pending:
+        return list(transfers)
+    known = await ledger_store.scopes(tx, pending)
+    return [
+        replace(one, scope=known.get(one.pending_id or "", one.scope)) if one.kind in UNDER_WAY else one
+        for one in transfers
+    ]
+
+
+async def lapse_recovered(tx: Connection, recovered: Sequence[Transfer]) -> None:
+    """Money that comes back to a year whose books are shut is nobody's to award any more: it lapses at once."""
+    books = await ledger_store.balances(tx, sorted({one.scope.book for one in recovered}))
+    shut = [one for one in recovered if books[one.scope.book].phase is Phase.HARD_CLOSED]
+    lapses = [
+        lapse_of(
+            one.scope, one.amount_cents, one.id, reason="came back to a closed year", at=one.occurred_at, link=one.id
+        )
+        for one in shut
+    ]
+    if any(not posted.is_ok for posted in await ledger_store.post(tx, lapses)):
+        raise BooksMoved
+
+
+def lapse_of(
+    scope: Scope, cents: int, key: str, *, reason: str, at: datetime, link: TransferId | None = None
+) -> Transfer:
+    """Uncommitted money of a closed year that lapses; its id is the line's and `key`'s."""
+    return Transfer(
+        id=TransferId.derive(Kind.LAPSE_AVAILABLE, scope.book, key),
+        kind=Kind.LAPSE_AVAILABLE,
+        scope=scope,
+        amount_cents=cents,
+        reason=reason,
+        actor=YEAR_END,
+        occurred_at=at,
+        links_to=link,
+    )
 
 
 async def cap_of_person(

@@ -14,7 +14,7 @@ from contracts.steps.fiscal_year import Disposition, HardCloseYear, PostYearEnd,
 from kit import outbox
 from kit.db import Connection, Database
 from services.payments.domain import BooksMoved, Funding, FundingState
-from services.payments.fiscal_year import YEAR_END, Approved, YearNotReady, YearUnknown, postings_of
+from services.payments.fiscal_year import YEAR_END, Approved, HeldOutsideCases, YearNotReady, YearUnknown, postings_of
 from services.payments.ledger import Code, Kind, Phase, Scope, Transfer, line_row
 from services.payments.store import fiscal_year as store
 from services.payments.store import funding as funding_store
@@ -57,6 +57,9 @@ async def hard_close(ask: HardCloseYear, *, db: Database, now: datetime) -> Year
         left, unapproved = await store.left(tx, book)
         if left or unapproved:
             raise YearNotReady(why=f"{left} to post, {unapproved} not approved")
+        held = (await ledger_store.balances(tx, [book]))[book].stages["held"]
+        if held:
+            raise HeldOutsideCases(cents=held)
         await _lapse_available(tx, book, now=now)
         result = await store.result(tx, book)
         if (wrong := fault_in(result)) is not None:
@@ -183,9 +186,7 @@ async def _tell_lapsed(
     await outbox.append_all(tx, facts, now=now)
 
 
-def lapsed_fact(
-    fiscal_year: int, case: ApplicationId, stage: LapsedFrom, cents: int, *, now: datetime
-) -> FundsLapsed:
+def lapsed_fact(fiscal_year: int, case: ApplicationId, stage: LapsedFrom, cents: int, *, now: datetime) -> FundsLapsed:
     return FundsLapsed(
         application_id=case,
         fiscal_year=fiscal_year,

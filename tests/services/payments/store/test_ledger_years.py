@@ -92,9 +92,9 @@ async def test_a_hard_close_waits_for_what_is_promised_and_lets_payments_end(db)
     send = transfer("send", Kind.SEND, 1_000, pending=expend.id)
     settle = transfer("settle", Kind.SETTLE, 1_000, pending=send.id)
     recover = transfer("recover", Kind.RECOVER, 400, pending=settle.id)
-    undone = transfer("undone", Kind.UNEXPEND, 1_000, pending=expend.id)
+    another = transfer("another", Kind.HOLD, 1)
     more = transfer("more", Kind.APPROPRIATE, 1, scope=Scope(LINE, line=LINE))
-    assert await post(db, undone, more, send, settle, recover) == [Code.CLOSED, Code.CLOSED, Code.OK, Code.OK, Code.OK]
+    assert await post(db, another, more, send, settle, recover) == [Code.CLOSED, Code.CLOSED, Code.OK, Code.OK, Code.OK]
 
 
 async def test_what_is_recovered_or_undone_never_exceeds_the_original(db):

@@ -7,6 +7,7 @@ import pytest
 
 from contracts.events.applications import EnrollmentStarted
 from contracts.events.payments import FundsLapsed
+from contracts.ids import TransferId
 from contracts.steps.fiscal_year import (
     AmendYearEnd,
     ApprovalStatus,
@@ -21,9 +22,18 @@ from contracts.steps.fiscal_year import (
 )
 from contracts.steps.payments import ClaimStatus, HoldStatus
 from services.payments.domain import MakerIsChecker
-from services.payments.fiscal_year import CalendarUnknown, NotOpenEncumbrance, YearNotReady, YearUnknown
-from services.payments.ledger import Phase, line_row
+from services.payments.fiscal_year import (
+    CalendarUnknown,
+    HeldOutsideCases,
+    NotOpenEncumbrance,
+    YearNotReady,
+    YearUnknown,
+)
+from services.payments.ledger import Kind, Phase, Scope, Transfer, line_row
+from services.payments.store import funding as funding_store
+from services.payments.store import ledger as ledger_store
 from services.payments.usecases import fiscal_year, year_end
+from services.payments.usecases.postings import post_or_fail, transfer_of
 from services.payments.usecases.program import follow_program, follow_start
 from tests.services.payments.case import NOW, OTHER, PROGRAM, ROUND, Case, Desk, published
 
@@ -275,3 +285,77 @@ async def test_a_status_says_where_the_year_stands(desk):
     status = await fiscal_year.status_of_year(PROGRAM, 2026, db=desk.db)
     assert status.close is not None
     assert (status.phase, [one["checked_by"] for one in status.approvals]) == (Phase.HARD_CLOSED, ["ben"])
+
+
+async def test_a_line_whose_money_is_held_for_no_case_is_not_shut(desk):
+    await soft_close_after(
+        desk,
+        Transfer(
+            id=TransferId.derive("lot"),
+            kind=Kind.HOLD,
+            scope=Scope(LINE, line=LINE),
+            amount_cents=5_000,
+            reason="a lot of exam vouchers",
+            actor="test",
+            occurred_at=NOW,
+        ),
+    )
+    await approve(desk)
+    await post(desk)
+    with pytest.raises(HeldOutsideCases):
+        await hard_close(desk)
+
+
+async def soft_close_after(desk, transfer: Transfer) -> None:
+    async with desk.db.transaction() as tx:
+        await ledger_store.post(tx, [transfer])
+    await soft_close(desk)
+
+
+async def posted(desk, case: Case, kind: Kind, *, of: str) -> Transfer:
+    """One move of the case's money, posted as the use cases post it."""
+    async with desk.db.transaction() as tx:
+        funding = await funding_store.current(tx, case.id)
+        move = transfer_of(funding, kind, 100_000, of=TransferId(of), reason="test", at=NOW, key=of)
+        await post_or_fail(tx, [move])
+    return move
+
+
+async def test_a_payment_stays_in_the_year_it_was_approved_in(desk):
+    """Its case may have been carried: an advance is paid from the old year, the claim from the new one."""
+    ann, bob = await encumbered(desk, "ann", cents=200_000), await encumbered(desk, "bob")
+    before = await funding_of(desk, ann)
+    advance = await posted(desk, ann, Kind.EXPEND, of=str(before.encumbrance_transfer_id))
+    await closed(desk)
+    assert (await funding_of(desk, ann)).book == NEXT
+    sent = await posted(desk, ann, Kind.SEND, of=advance.id)
+    settled = await posted(desk, ann, Kind.SETTLE, of=sent.id)
+    assert (await rows(desk))[LINE] == {"disbursed": 100_000, "lapsed": 700_000}
+    late = await posted(desk, ann, Kind.RETURN_LATE, of=settled.id)
+    assert (await rows(desk))[LINE] == {"payable": 100_000, "lapsed": 700_000}
+    again = await posted(desk, ann, Kind.SEND, of=late.id)
+    settled = await posted(desk, ann, Kind.SETTLE, of=again.id)
+    await posted(desk, ann, Kind.RECOVER, of=settled.id)
+    # A refund to a year whose books are shut lapses at once.
+    assert (await rows(desk))[LINE] == {"lapsed": 800_000}
+    assert (await rows(desk))[NEXT] == {"encumbered": 200_000}
+    assert (await desk.review(bob, 100_000)).status is ClaimStatus.APPROVED
+    assert (await desk.prove()).is_right
+
+
+@pytest.mark.parametrize(("then", "ends"), [(Kind.EXPEND, "payable"), (Kind.LIQUIDATE, "lapsed")])
+async def test_a_payment_stopped_after_the_hard_close_goes_on_or_lapses(desk, then, ends):
+    ann = await encumbered(desk, "ann")
+    before = await funding_of(desk, ann)
+    payable = await posted(desk, ann, Kind.EXPEND, of=str(before.encumbrance_transfer_id))
+    await closed(desk)
+    stopped = await posted(desk, ann, Kind.UNEXPEND, of=payable.id)
+    await posted(desk, ann, then, of=stopped.id)
+    stages = (await rows(desk))[LINE]
+    assert stages == ({"payable": 100_000, "lapsed": 900_000} if ends == "payable" else {"lapsed": 1_000_000})
+    assert (await desk.prove()).is_right
+
+
+async def funding_of(desk, case: Case):
+    async with desk.db.transaction() as tx:
+        return await funding_store.current(tx, case.id)
