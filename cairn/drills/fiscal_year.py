@@ -203,11 +203,11 @@ async def _books_after(trial: Trial, db: Database, cases: list[YearCase], carrie
 
 
 async def _again(trial: Trial, db: Database, report: YearEndReport) -> None:
-    """Asked once more from the first step, an hour later by its own clock: nothing is posted, nothing is told."""
+    """Asked once more from the first step, three hours later by its own clock: nothing is posted, nothing is told."""
     owner = await trial.ground.owner()
     counted = "SELECT (SELECT count(*) FROM transfer) || ' entries, ' || (SELECT count(*) FROM outbox) || ' facts'"
     before = await owner.fetchval(counted)
-    trial.equal("the report of a second run", report, await _close(db, now=NOW + SKEW))
+    trial.equal("the report of a second run", report, await _close(db, now=NOW + 3 * SKEW))
     trial.equal("journal and facts after a second run", before, await owner.fetchval(counted))
 
 

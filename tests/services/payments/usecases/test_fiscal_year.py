@@ -21,7 +21,7 @@ from contracts.steps.fiscal_year import (
     SoftCloseYear,
 )
 from contracts.steps.payments import ClaimStatus, HoldStatus
-from services.payments.domain import MakerIsChecker
+from services.payments.domain import Funding, MakerIsChecker
 from services.payments.fiscal_year import (
     CalendarUnknown,
     HeldOutsideCases,
@@ -314,8 +314,8 @@ async def soft_close_after(desk, transfer: Transfer) -> None:
 
 async def posted(desk, case: Case, kind: Kind, *, of: str) -> Transfer:
     """One move of the case's money, posted as the use cases post it."""
+    funding = await funding_of(desk, case)
     async with desk.db.transaction() as tx:
-        funding = await funding_store.current(tx, case.id)
         move = transfer_of(funding, kind, 100_000, of=TransferId(of), reason="test", at=NOW, key=of)
         await post_or_fail(tx, [move])
     return move
@@ -356,6 +356,8 @@ async def test_a_payment_stopped_after_the_hard_close_goes_on_or_lapses(desk, th
     assert (await desk.prove()).is_right
 
 
-async def funding_of(desk, case: Case):
+async def funding_of(desk, case: Case) -> Funding:
     async with desk.db.transaction() as tx:
-        return await funding_store.current(tx, case.id)
+        found = await funding_store.current(tx, case.id)
+    assert found is not None
+    return found
