@@ -79,6 +79,8 @@ _REASON_TEXTS = {
     "over_award": "The provider's award in this round is committed.",
     "over_person": "The person has reached the limit of this round.",
     "closed": "The round's budget is closed.",
+    "fiscal_year_lapsed": "The fiscal year ended and the money set aside lapsed.",
+    "fiscal_year_closed": "The fiscal year ended before there was money.",
     "no_seats": "The college has no seat.",
     "college_silent": "The college did not answer in time.",
     "exam_not_passed": "The certification exam was not passed.",

@@ -21,7 +21,12 @@ TOPIC = "cairn.applications"
 DEAD = "cairn.dead-letters"
 
 
+OWN: set[ApplicationId] = set()
+"""The keys of the facts made here. The broker is shared: tests at work beside these publish on the same topics."""
+
+
 def withdrawn(application_id: ApplicationId, reason: str = "changed_plans") -> ApplicationWithdrawn:
+    OWN.add(application_id)
     return ApplicationWithdrawn(application_id=application_id, reason=reason, withdrawn_at=NOW)
 
 
@@ -62,6 +67,8 @@ async def effects(database: Database) -> list[str]:
 
 async def note_effect(received: Received[ApplicationWithdrawn], tx: Any) -> None:
     """A handler whose effect is one row."""
+    if received.fact.application_id not in OWN:
+        return
     await tx.execute("INSERT INTO effect (what) VALUES ($1)", received.fact.reason)
 
 

@@ -67,6 +67,16 @@ def _(fact: pay.FundsReleased, sequence: int) -> Entry:
     )
 
 
+@tells(pay.FundsLapsed)
+def _(fact: pay.FundsLapsed, sequence: int) -> Entry:
+    had = f"{dollars(fact.lapsed_cents)} lapsed" if fact.lapsed_cents else "nothing can be paid from it any more"
+    return Entry(
+        text=f"Fiscal year {fact.fiscal_year} closed: {had}.",
+        reasons=[reason(fact.reason)],
+        committed_cents=-fact.lapsed_cents,
+    )
+
+
 @tells(pay.FundsEncumbered)
 def _(fact: pay.FundsEncumbered, sequence: int) -> Entry:
     return Entry(
