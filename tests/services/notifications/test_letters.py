@@ -41,7 +41,6 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
     ],
     "were_you_charged": [{"answer_by": AT}],
     "credential_recorded": [{"earned_on": "2026-07-24", "add_to_profile_url": "https://profile.example/add?a=1&b=2"}],
-    "were_you_charged": [{"answer_by": AT}],
     "application_closed": [
         {"outcome": outcome.value, "reasons": reasons} for outcome in Outcome for reasons in ([], ["silent_college"])
     ],
