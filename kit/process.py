@@ -19,7 +19,8 @@ STOP_SECONDS_MAX = 25.0
 
 GARBAGE_AFTER = (10_000, 5, 5)
 """Objects made between two looks for garbage, and how many looks at the young to one at the older. Python's own 700
-looks several times a fact and finds little; a conversation that has ended, though, is freed by a look at the oldest only."""
+looks several times a fact and finds little;
+what has ended long ago, though, is freed by a look at the oldest only."""
 
 T = TypeVar("T")
 
