@@ -19,8 +19,7 @@ STOP_SECONDS_MAX = 25.0
 
 GARBAGE_AFTER = (10_000, 5, 5)
 """Objects made between two looks for garbage, and how many looks at the young to one at the older. Python's own 700
-looks several times a fact and finds little;
-what has ended long ago, though, is freed by a look at the oldest only."""
+looks several times a fact and finds little; what ended long ago, though, is freed by a look at the oldest only."""
 
 T = TypeVar("T")
 
