@@ -96,33 +96,33 @@ DRILL = "reconciliation"
 
 FAULTS = (
     Fault(
-        "settle_on_acknowledgement",
+        "settle-on-acknowledgement",
         "a payment settles when its file is out, not when the bank says so",
         DRILL,
         patches("services.payments.usecases.batches:mark_transmitted", settle_when_sent),
         check="most payments ever seen settled on nobody's word",
     ),
     Fault(
-        "duplicate_debit_matched",
+        "duplicate-debit-matched",
         "a second debit of a payment is matched like the first",
         DRILL,
         together(patches("services.payments.reconciling.references:_Judging._open", every_debit_counts), UNBOUNDED),
     ),
     Fault(
-        "amount_not_compared",
+        "amount-not-compared",
         "a debit settles the payment it names, whatever its amount",
         DRILL,
         together(patches("services.payments.reconciling.matching:judge", any_debit_pays), UNBOUNDED),
     ),
     Fault(
-        "late_return_ignored",
+        "late-return-ignored",
         "a return of a settled payment moves nothing",
         DRILL,
         patches("services.payments.reconciling.effects:effect_on", late_return_is_news_only),
         check="payments that do not stand where the bank put them",
     ),
     Fault(
-        "reimport_brings_lines_again",
+        "reimport-brings-lines-again",
         "a statement that was taken before is taken again, its lines under new ids",
         DRILL,
         together(
@@ -134,28 +134,28 @@ FAULTS = (
         ),
     ),
     Fault(
-        "overlap_counted_twice",
+        "overlap-counted-twice",
         "a line that stands in two statements is two lines",
         DRILL,
         together(NEW_IDS, NO_CHAIN),
         check="lines, and movements at the bank",
     ),
     Fault(
-        "gap_not_noticed",
+        "gap-not-noticed",
         "a statement is accepted although the one before it is missing",
         DRILL,
         NO_CHAIN,
         check="statements that came before the one they continue",
     ),
     Fault(
-        "control_totals_not_compared",
+        "control-totals-not-compared",
         "a statement's control totals are read and not compared",
         DRILL,
         patches("services.payments.statements.bai2:_agree", _believe),
         check="statements kept with a wrong total",
     ),
     Fault(
-        "one_person_matches",
+        "one-person-matches",
         "one person alone matches a line by hand, and money moves",
         DRILL,
         patches("services.payments.usecases.reconciliation_acts:match_takes_two", lambda _: False),
