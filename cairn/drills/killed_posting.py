@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from asyncio.subprocess import PIPE
+from contextlib import suppress
 from typing import Any
 
 from cairn.drills.books import AT, books_are_proven, hold_of, published
@@ -83,7 +84,8 @@ async def _live(trial: Trial, cases: int, told: dict[str, list[Any]], answers_un
             if heard == answers_until:
                 # Not always just after an answer: that is when least is under way.
                 await asyncio.sleep(trial.chance.random() * MOMENT_SECONDS)
-                child.kill()
+                with suppress(ProcessLookupError):
+                    child.kill()
         return await child.wait() == 0
     finally:
         if child.returncode is None:

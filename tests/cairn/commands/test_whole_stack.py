@@ -70,6 +70,7 @@ def test_preparation_may_be_repeated_while_it_runs(up: tuple[Path, dict[str, Any
         "topics_created": [],
         "namespace_created": False,
         "search_attributes_added": [],
+        "schedules_set": [],
     }
     assert cairn(home, "migrate", "--json").facts == {"ok": True, "migrations_applied": []}
 

@@ -45,7 +45,7 @@ def test_a_year_without_a_rate_is_no_guess():
         interest(300_000, date(2026, 12, 30), date(2027, 1, 2), RATES)
 
 
-@given(st.integers(1, 10**10), st.dates(date(2025, 1, 1), date(2026, 11, 1)), st.integers(1, 60), st.integers(0, 60))
+@given(st.integers(1, 10**10), st.dates(date(2025, 1, 1), date(2026, 9, 1)), st.integers(1, 60), st.integers(0, 60))
 def test_interest_grows_with_the_days_and_parts_never_cost_more_than_a_cent_apart(cents, due_on, first, more):
     short = interest(cents, due_on, due_on + timedelta(days=first), RATES)
     whole = interest(cents, due_on, due_on + timedelta(days=first + more), RATES)
