@@ -45,6 +45,14 @@ TRANSIENT: tuple[type[BaseException], ...] = (
     asyncpg.ReadOnlySQLTransactionError,
 )
 """What passes by itself: the server is away, full, failing over, or another transaction was in the way."""
+LOST: tuple[type[BaseException], ...] = (
+    ConnectionError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.IdleSessionTimeoutError,
+)
+"""Of these, what ends the connection: another one may serve."""
 
 
 class DatabaseUnavailable(Unavailable):
@@ -53,12 +61,17 @@ class DatabaseUnavailable(Unavailable):
     code = "database_unavailable"
 
 
+class ConnectionLost(DatabaseUnavailable):
+    """The connection to the database broke ({what})."""
+
+
 class Database:
     """A pool of connections whose `search_path` is one service's schema."""
 
     def __init__(self, pool: "Pool", *, schema: str) -> None:
         self._pool = pool
         self.schema = schema
+        self.connections_max = pool.get_max_size()
 
     @classmethod
     async def connect(
@@ -94,13 +107,13 @@ class Database:
             except asyncpg.InterfaceError as error:
                 if not _is_gone(connection):
                     raise
-                raise DatabaseUnavailable(what="ConnectionClosed") from error
+                raise ConnectionLost(what="ConnectionClosed") from error
             except asyncpg.InternalClientError as error:
                 if isinstance(error, asyncpg.OutdatedSchemaCacheError):
                     raise
                 # The server's last word was FATAL and the connection is not closed yet: it takes nothing any more.
                 connection.terminate()
-                raise DatabaseUnavailable(what="ConnectionFailed") from error
+                raise ConnectionLost(what="ConnectionFailed") from error
             finally:
                 await self._pool.release(connection)
 
@@ -116,7 +129,11 @@ class Database:
 
     def transaction(self, *, local: Mapping[str, str] | None = None) -> AbstractAsyncContextManager[Connection]:
         """One transaction; `local` settings (row-level security) hold until it ends and never leak to the next."""
-        return _Transaction(self.connection(), local or {})
+        return _Transaction(self, local or {})
+
+    async def renew(self) -> None:
+        """Have every connection replaced before it is used again: one was found dead, so others may be."""
+        await self._pool.expire_connections()
 
     async def _acquire(self) -> "PoolConnectionProxy[asyncpg.Record]":
         try:
@@ -141,16 +158,22 @@ class Database:
 class _Transaction(AbstractAsyncContextManager[Connection]):
     """BEGIN and the local settings in one round trip."""
 
-    def __init__(
-        self,
-        connection: "AbstractAsyncContextManager[PoolConnectionProxy[asyncpg.Record]]",
-        local: Mapping[str, str],
-    ) -> None:
-        self._opening = connection
+    def __init__(self, db: Database, local: Mapping[str, str]) -> None:
+        self._db = db
         settings = ", ".join(f"set_config({_literal(name)}, {_literal(value)}, true)" for name, value in local.items())
         self._begin = f"BEGIN; SELECT {settings}" if settings else "BEGIN"
 
     async def __aenter__(self) -> Connection:
+        for _ in range(self._db.connections_max):
+            try:
+                return await self._open()
+            except ConnectionLost:
+                # It may have died while it lay idle: nothing has been asked of it yet, and the next may live.
+                continue
+        return await self._open()
+
+    async def _open(self) -> Connection:
+        self._opening = self._db.connection()
         self._connection = await self._opening.__aenter__()
         try:
             await self._connection.execute(self._begin)
@@ -227,5 +250,7 @@ async def _reset_nothing(connection: "PoolConnectionProxy[asyncpg.Record] | RawC
 def _transient_errors() -> Generator[None, None, None]:
     try:
         yield
+    except LOST as error:
+        raise ConnectionLost(what=type(error).__name__) from error
     except TRANSIENT as error:
         raise DatabaseUnavailable(what=type(error).__name__) from error

@@ -46,7 +46,6 @@ class Desk:
     db: Database
     keys: ExamCodes
     lots: int = 0
-    kills: int = 0
     sold: dict[str, str] = field(default_factory=dict[str, str])
     """Every exam voucher's code."""
 

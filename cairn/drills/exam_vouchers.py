@@ -8,6 +8,7 @@ from typing import Any
 
 from cairn.drills.drill import Drill, Fault, Trial, changes_schema, patches, together
 from cairn.drills.exam_voucher_desk import FORM, RETAKE_WAIT, Desk
+from cairn.drills.ground import cutting
 from contracts.errors import Unavailable
 from contracts.events.applications import ExamResult
 from contracts.ids import ExamVoucherId
@@ -25,7 +26,11 @@ from services.payments.usecases.vouchers import issuing
 CODES, REQUESTS, CLIENTS, DUPLICATES = 60_000, 70_000, 64, 2_000
 LOT_CODES_MAX = 50_000
 TRIES_MAX = 100
-KILL_SECONDS = 0.05
+CUT_SECONDS = 0.05
+WORKING = """
+SELECT pid FROM pg_stat_activity
+WHERE usename = 'cairn_payments' AND datname = current_database() AND state <> 'idle' ORDER BY random() LIMIT 1
+"""
 REVEALS = 24
 
 
@@ -65,12 +70,8 @@ async def _race(desk: Desk) -> None:
                 except Unavailable:
                     continue
 
-    killer = asyncio.create_task(_kill(desk))
-    try:
+    async with cutting(trial.ground, desk.db, WORKING, most=max(20, requests // 100), rest=lambda: CUT_SECONDS) as cuts:
         await asyncio.gather(*(client(number) for number in range(CLIENTS)))
-    finally:
-        killer.cancel()
-        await asyncio.gather(killer, return_exceptions=True)
     given = [voucher for one in answers.values() for voucher in one if voucher is not None]
     trial.equal("cases with a code", codes, sum(any(one) for one in answers.values()))
     trial.equal("codes given", codes, len(set(given)))
@@ -79,7 +80,7 @@ async def _race(desk: Desk) -> None:
     trial.equal(
         "clean answers that there is none left", requests - codes, sum(one == {None} for one in answers.values())
     )
-    trial.holds("connections cut meanwhile", "more than 0", bool(desk.kills), desk.kills)
+    trial.holds("connections cut meanwhile", "more than 0", bool(cuts.count), cuts.count)
     async with desk.db.connection() as connection:
         rows = await connection.fetch(
             "SELECT exam_voucher_id FROM exam_voucher_allocation GROUP BY exam_voucher_id HAVING count(*) > 1"
@@ -87,22 +88,6 @@ async def _race(desk: Desk) -> None:
         facts = await connection.fetchval("SELECT count(*) FROM outbox WHERE type LIKE '%exam_voucher.issued%'")
     trial.equal("allocations of one code to two attempts", 0, len(rows))
     trial.equal("facts that a code was issued", codes, facts)
-
-
-async def _kill(desk: Desk) -> None:
-    """Cut a working connection of payments again and again."""
-    owner = await desk.trial.ground.owner()
-    while True:
-        pids = [
-            row["pid"]
-            for row in await owner.fetch(
-                "SELECT pid FROM pg_stat_activity WHERE usename = 'cairn_payments' AND datname = current_database()"
-                " AND state <> 'idle' ORDER BY pid"
-            )
-        ]
-        if pids:
-            desk.kills += await owner.fetchval("SELECT pg_terminate_backend($1)", desk.trial.chance.choice(pids))
-        await asyncio.sleep(KILL_SECONDS)
 
 
 async def _let_go(desk: Desk) -> None:

@@ -1,9 +1,11 @@
 """The ground of a drill: a throw-away, migrated database, ways to open it, and ways to break one guard of the build."""
 
+import asyncio
 import contextlib
 import importlib
 import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 DATABASE = "drill"
 APPLICATION = "cairn drill"
 CONNECTIONS_MAX = 80
+DEATH_SECONDS_MAX = 10.0
 
 
 class FaultDoesNotFit(Exception):
@@ -107,6 +110,47 @@ class Ground:
         before = vars(holder).get(name, getattr(holder, name))
         setattr(holder, name, value)
         self._ending.callback(setattr, holder, name, before)
+
+
+@dataclass
+class Cuts:
+    """How many connections were cut so far."""
+
+    count: int = 0
+
+
+@contextlib.asynccontextmanager
+async def cutting(
+    ground: Ground, db: "Database", victims: str, *arguments: Any, most: int, rest: Callable[[], float]
+) -> AsyncGenerator[Cuts, None]:
+    """Cut the connections that `victims` (SQL that gives `pid`) names, again and again, until the block ends.
+
+    `most` bounds it: on a slow machine nobody gets anything done between two cuts.
+    Afterwards no connection is dying any more and `db` has none that is dead, so that what follows is undisturbed.
+    """
+    owner, over, cuts = await ground.owner(), asyncio.Event(), Cuts()
+    dying: set[int] = set()
+    # Not a plain subquery: the planner may strike first and ask who is meant afterwards.
+    statement = f"WITH v AS MATERIALIZED ({victims}) SELECT pid FROM v WHERE pg_terminate_backend(pid)"
+
+    async def cut() -> None:
+        while not over.is_set() and cuts.count < most:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(over.wait(), rest())
+            struck = await owner.fetch(statement, *arguments)
+            dying.update(row["pid"] for row in struck)
+            cuts.count += len(struck)
+
+    task = asyncio.create_task(cut())
+    try:
+        yield cuts
+    finally:
+        over.set()
+        await task
+        async with asyncio.timeout(DEATH_SECONDS_MAX):
+            while await owner.fetchval("SELECT count(*) FROM pg_stat_activity WHERE pid = ANY($1)", list(dying)):
+                await asyncio.sleep(0.01)
+        await db.renew()
 
 
 Plant = Callable[[Ground], Awaitable[None]]

@@ -19,7 +19,7 @@ from cairn.drills.books import (
     scope_of,
 )
 from cairn.drills.drill import Drill, Fault, Trial, edits_function, patches
-from cairn.drills.ground import APPLICATION
+from cairn.drills.ground import APPLICATION, cutting
 from contracts.errors import Unavailable
 from contracts.ids import EnrollmentId
 from contracts.steps.payments import EncumberFunds, EncumbranceStatus, FundsHeld, HoldFunds
@@ -38,6 +38,10 @@ CENTS, PRICE_CENTS = 300_000, 250_000
 CROSSING = 40
 ANSWER_SECONDS_MAX = 6.0
 ATTEMPTS_MAX = 20
+WRITING = """
+SELECT pid FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = $1 AND state <> 'idle'
+"""
 
 
 @dataclass
@@ -76,12 +80,12 @@ async def run(trial: Trial) -> None:
         for case in work:
             await _serve(at, seen, case, flavors[case])
 
-    losing = asyncio.create_task(_lose_connections(trial, len(cases)))
-    try:
+    def rest() -> float:
+        """Until the next cut: a batch is lost whole or not at all."""
+        return 0.05 + trial.chance.random() * len(cases) / 5_000
+
+    async with cutting(trial.ground, db, WRITING, APPLICATION, most=max(4, len(cases) // 25), rest=rest):
         await asyncio.gather(*(caller() for _ in range(CALLERS)))
-    finally:
-        losing.cancel()
-        await asyncio.gather(losing, return_exceptions=True)
     await _one_spoiled_case(trial, at, seen)
     await at.holds.close()
     await at.encumbrances.close()
@@ -131,13 +135,13 @@ def encumbrance_of(ask: HoldFunds, cents: int = PRICE_CENTS) -> EncumberFunds:
 
 async def _answer(counter: Coalescer[Any, Any], ask: Any) -> Any:
     """The answer, or the refusal. What is unavailable is asked again, as the journey does."""
-    for _ in range(ATTEMPTS_MAX):
+    for attempt in range(ATTEMPTS_MAX):
         try:
             return await asyncio.wait_for(counter.ask(ask), ANSWER_SECONDS_MAX)
         except NotYetKnown as refusal:
             return refusal
         except Unavailable:
-            continue
+            await asyncio.sleep(0.01 * attempt)
         except TimeoutError:
             return "no answer"
         except Exception as error:
@@ -151,18 +155,6 @@ async def _visible(at: Counters, seen: Seen, application_id: str, state: str) ->
         found = await connection.fetchval("SELECT state FROM funding WHERE application_id = $1", application_id)
     if found != state:
         seen.wrong[f"answered {state}, but there is {found}"] += 1
-
-
-async def _lose_connections(trial: Trial, cases: int) -> None:
-    """Cut the connections that write, again and again: a batch is lost whole or not at all."""
-    owner = await trial.ground.owner()
-    while True:
-        await asyncio.sleep(0.05 + trial.chance.random() * cases / 5_000)
-        await owner.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND application_name = $1 AND state <> 'idle'",
-            APPLICATION,
-        )
 
 
 async def _one_spoiled_case(trial: Trial, at: Counters, seen: Seen) -> None:
@@ -207,7 +199,7 @@ async def _rows_say_the_same(trial: Trial, seen: Seen, cases: int) -> None:
     facts = {row["type"].rsplit(".", 2)[1]: (row["facts"], row["cases"]) for row in told}
     expected = {"placed": (cases, cases), "encumbered": (cases, cases)}
     trial.equal("facts of holds and encumbrances, and their cases", expected, facts)
-    transactions = await owner.fetchval("SELECT count(DISTINCT xmin::text) FROM funding")
+    transactions = await owner.fetchval("SELECT count(DISTINCT xmin::text) FROM funding WHERE amount_cents = $1", CENTS)
     trial.holds("transactions that wrote those rows", f"fewer than {cases}", transactions < cases, transactions)
 
 
