@@ -37,6 +37,7 @@ from workflows.facts import KnownFacts
 from workflows.questions import Question
 
 STORY_LINES_MAX = 200
+REVOKED_ENDS = "revoked-claim-ends"
 
 
 class CaseEnds(Exception):
@@ -77,6 +78,9 @@ class Conduct:
         """The claim may be approved at any moment."""
         self.paying = False
         """The claim is approved: the provider is owed the money, whatever the person does now."""
+        self.may_hold_money = False
+        self.revoked_ends = False
+        """People refused the claim after its approval, before its payment was on its way."""
         self.story: deque[str] = deque(maxlen=STORY_LINES_MAX)
         self._shown = Attributes(stage=Stage.ELIGIBILITY)
 
@@ -92,6 +96,9 @@ class Conduct:
         line = self.known.hear(name, told)
         if line:
             self.note(line)
+        # Cases that heard of it before it ended them everywhere go on as they did then.
+        if self.known.revoked is not None and not self.revoked_ends and workflow.patched(REVOKED_ENDS):
+            self.revoked_ends = True
         if line and name == ApplicationWithdrawn.TYPE and self.paying:
             self.note("the withdrawal does not stop the payment: the claim is approved")
 
@@ -163,6 +170,10 @@ class Conduct:
         # The fiscal year closed over the case: its money lapsed, and nothing can be paid from it any more.
         if self.known.lapsed is not None and not self.paying:
             raise CaseEnds(Outcome.NO_FUNDS, self.known.lapsed.reason)
+        # The claim was refused after all: its money is encumbered again, and no payment of it can be ordered any more.
+        if self.paying and self.revoked_ends and self.known.revoked is not None:
+            self.may_hold_money = True
+            raise CaseEnds(Outcome.CLAIM_REFUSED, self.known.revoked.reason)
 
     async def wait(self, met: Callable[[], bool], deadline: Deadline) -> Waited:
         """Wait until `met` or the deadline. What came in the same moment as the deadline came in time."""
@@ -192,7 +203,8 @@ class Conduct:
         if self.ending:
             return False
         gone = (self.known.withdrawn is not None or self.known.lapsed is not None) and not self.paying
-        return gone or self.held is not None or self.closing is not None
+        revoked = self.paying and self.revoked_ends
+        return gone or revoked or self.held is not None or self.closing is not None
 
     async def do(self, step: Step[I, O], request: I) -> O:
         """Have a step done. One that is refused or fails for good is put to staff; it never fails the case."""

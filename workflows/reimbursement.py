@@ -35,7 +35,6 @@ class Reimbursement(StaffUpdates):
 
     def __init__(self, start: StartJourney) -> None:
         super().__init__(start)
-        self.may_hold_money = False
         self.claims_reviewed: set[ClaimId] = set()
 
     async def has_lapsed(

@@ -22,6 +22,7 @@ from contracts.steps.eligibility import DETERMINE
 from contracts.steps.payments import (
     ENCUMBER_FUNDS,
     HOLD_FUNDS,
+    PAY_CLAIM,
     REVIEW_CLAIM,
     ClaimStatus,
     EncumbranceStatus,
@@ -200,6 +201,14 @@ async def claim_revoked_before_its_payment(case: Case, steps: FakeSteps) -> Outc
     return await case.outcome()
 
 
+async def claim_revoked_while_its_payment_was_ordered(case: Case, steps: FakeSteps) -> Outcome:
+    steps.script(PAY_CLAIM, ApplicationError("refused", type="claim_not_payable", non_retryable=True))
+    await case.to_reimbursement()
+    await case.reaches(Stage.REIMBURSEMENT, question="step_refused")
+    await case.tell(case.revoked())
+    return await case.outcome()
+
+
 SCENARIOS: dict[Scenario, Outcome] = {
     sixteen_weeks_with_a_retake: Outcome.REIMBURSED,
     information_missing_then_incomplete: Outcome.INCOMPLETE,
@@ -216,4 +225,5 @@ SCENARIOS: dict[Scenario, Outcome] = {
     college_answered_in_time_and_heard_late_then_not_completed: Outcome.NOT_COMPLETED,
     served_while_the_place_on_the_waiting_list_ran_out: Outcome.REIMBURSED,
     claim_revoked_before_its_payment: Outcome.CLAIM_REFUSED,
+    claim_revoked_while_its_payment_was_ordered: Outcome.CLAIM_REFUSED,
 }

@@ -8,9 +8,10 @@ from temporalio.client import WorkflowUpdateFailedError
 from contracts.journey import UPDATE_DECIDE, Decision, Outcome, Stage
 from contracts.steps.applications import CLOSE_CASE
 from contracts.steps.payments import PAY_CLAIM, RELEASE_FUNDS, REVIEW_CLAIM, ClaimStatus
-from tests.workflows.driver import Case
+from tests.workflows.driver import Case, until_asked
 from tests.workflows.fakes import AWARD_CENTS, FakeSteps, reviewed
 from tests.workflows.test_eligibility_stage import decide
+from tests.workflows.test_failing_steps import refused
 
 REFERRED = reviewed(ClaimStatus.REFERRED)
 
@@ -144,3 +145,29 @@ async def test_a_claim_revoked_before_its_payment_ends_the_case_and_gives_its_mo
     assert await case.outcome() is Outcome.CLAIM_REFUSED
     assert steps.of(CLOSE_CASE)[0].reasons == ["person_says_charged"]
     assert len(steps.of(RELEASE_FUNDS)) == 1
+
+
+@pytest.mark.parametrize("heard", ["while it is ordered", "after the order was refused", "after it came back"])
+async def test_a_revoked_claim_ends_the_case_whatever_its_payment_was_doing(
+    case: Case, steps: FakeSteps, heard: str
+) -> None:
+    await case.start()
+    await case.to_claim()
+    if heard != "after it came back":
+        steps.script(PAY_CLAIM, refused())
+    gate = steps.block(PAY_CLAIM)
+    await case.tell(case.claimed())
+    await until_asked(steps, PAY_CLAIM, 1)
+    if heard == "while it is ordered":
+        await case.tell(case.revoked())
+    gate.set()
+    if heard == "after the order was refused":
+        await case.reaches(Stage.REIMBURSEMENT, question="step_refused")
+        await case.tell(case.revoked())
+    if heard == "after it came back":
+        await case.tell(case.returned(1))
+        await case.reaches(Stage.REIMBURSEMENT, noted="came back")
+        await case.tell(case.revoked())
+    assert await case.outcome() is Outcome.CLAIM_REFUSED
+    assert steps.of(CLOSE_CASE)[0].reasons == ["person_says_charged"]
+    assert len(steps.of(RELEASE_FUNDS)) == len(steps.of(PAY_CLAIM)) == 1
