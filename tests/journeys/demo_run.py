@@ -17,6 +17,7 @@ import asyncpg
 from cairn.stack.engines import environment, settings_fields
 from cairn.stack.layout import ROOT, Home
 from kit.settings import ProcessSettings
+from tests.journeys.post_mortem import post_mortem
 
 END_SECONDS_MAX = 240.0
 STOP_SECONDS_MAX = 120.0
@@ -87,7 +88,8 @@ class DemoRun:
         for log in sorted(self.home.logs.glob("*.log")):
             lines = [line for line in log.read_text(errors="replace").splitlines() if "error" in line.lower()]
             texts.append(f"== {log.name}\n" + "\n".join(line[:400] for line in lines[-5:]))
-        return "\n".join(texts)
+        # Last: where a report is cut, its end is what stays.
+        return "\n".join([*texts, "== what it waits for", post_mortem(self.environment())])
 
     def pid_of(self, unit: str) -> int:
         """The process that runs as this unit of the stack now."""
