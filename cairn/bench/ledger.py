@@ -14,7 +14,7 @@ from contracts.ids import EnrollmentId
 from contracts.steps.payments import EncumberFunds, EncumbranceStatus, HoldFunds, HoldStatus
 from kit.clock import SystemClock
 from kit.db import Connection, Database
-from services.payments.ledger import Posted, Transfer
+from services.payments.books.ledger import Posted, Transfer
 from services.payments.store import ledger as store
 from services.payments.usecases.coalescer import Coalescer, Waiting
 from services.payments.usecases.funding import hold_funds

@@ -14,7 +14,7 @@ from contracts.steps.payments import ExamVoucherResult, IssueExamVoucher
 from kit import crypto
 from kit.clock import SystemClock
 from kit.db import Database
-from services.payments.exam_codes import ExamCodes
+from services.payments.exam_vouchers.codes import ExamCodes
 from services.payments.store import vouchers as store
 from services.payments.store.vouchers import Lot
 from services.payments.usecases.vouchers import import_lot, issue_exam_voucher, issuing

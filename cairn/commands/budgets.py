@@ -50,7 +50,7 @@ def propose(
     as_json: JsonFlag = False,
 ) -> None:
     """Put a budget document before a second person; nothing moves yet."""
-    from services.payments.budget_office import propose_document
+    from services.payments.desk.budgets import propose_document
 
     values = {
         "program_id": program,
@@ -67,7 +67,7 @@ def propose(
 @budget.command()
 def approve(document: Document, actor: ActorOption = None, as_json: JsonFlag = False) -> None:
     """Approve and post what somebody else proposed; refused, with the limit, where the money is committed."""
-    from services.payments.budget_office import approve_document
+    from services.payments.desk.budgets import approve_document
 
     _show_document(asyncio.run(approve_document(_payments(), document, actor=actor or getpass.getuser())), as_json)
 
@@ -80,7 +80,7 @@ def refuse(
     as_json: JsonFlag = False,
 ) -> None:
     """Refuse what somebody else proposed; nothing moves."""
-    from services.payments.budget_office import refuse_document
+    from services.payments.desk.budgets import refuse_document
 
     given = asyncio.run(refuse_document(_payments(), document, reason, actor=actor or getpass.getuser()))
     _show_document(given, as_json)
@@ -95,7 +95,7 @@ def list_(
 ) -> None:
     """The program's budget documents, the newest first."""
     from contracts.money import dollars
-    from services.payments.budget_office import list_documents
+    from services.payments.desk.budgets import list_documents
 
     if state not in {None, "proposed", "approved", "refused"}:
         raise typer.BadParameter("proposed, approved or refused", param_hint="--state")
@@ -132,7 +132,7 @@ def status(
     as_json: JsonFlag = False,
 ) -> None:
     """Where the year's books stand: phase, what is proposed, who agreed, the report once they are shut."""
-    from services.payments.budget_office import books_of_year, list_of_year
+    from services.payments.desk.budgets import books_of_year, list_of_year
 
     if lines:
         asyncio.run(_print_lines(list_of_year(_payments(), program, year)))

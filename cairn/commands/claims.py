@@ -36,7 +36,7 @@ def _payments() -> "PaymentsSettings":
 @claims.command()
 def queue(name: QueueArgument = None, as_json: JsonFlag = False) -> None:
     """Claims that wait for people, the oldest first."""
-    from services.payments.claims_office import queue as waiting
+    from services.payments.desk.claims import queue as waiting
 
     found = asyncio.run(waiting(_payments(), name))
     rows = [
@@ -55,7 +55,7 @@ def queue(name: QueueArgument = None, as_json: JsonFlag = False) -> None:
 @claims.command()
 def show(claim: ClaimArgument, as_json: JsonFlag = False) -> None:
     """One claim with every check and its reason."""
-    from services.payments.claims_office import claim as read
+    from services.payments.desk.claims import claim as read
 
     found = asyncio.run(read(_payments(), claim))
     head = [(name, str(found[name])) for name in ("claim_id", "status", "claimed_cents", "approved_cents", "due_at")]
@@ -78,7 +78,7 @@ def refuse(claim: ClaimArgument, note: Note, actor: ActorOption = None, as_json:
 @claims.command()
 def late(as_json: JsonFlag = False) -> None:
     """Claims without a decision after ten days, claims past due with their interest to date, interest on record."""
-    from services.payments.claims_office import late as overdue
+    from services.payments.desk.claims import late as overdue
 
     found = asyncio.run(overdue(_payments()))
     rows = [
@@ -98,7 +98,7 @@ def statement(
 ) -> None:
     """What a provider was owed, what moved, what it is owed: it adds up to the ledger."""
     from contracts.money import dollars
-    from services.payments.claims_office import statement as read
+    from services.payments.desk.claims import statement as read
 
     found = asyncio.run(read(_payments(), provider, first.date(), last.date()))
     rows = [
@@ -120,7 +120,7 @@ def refund(
 ) -> None:
     """Assess what a provider owes back of its advances of a round; another person has to agree."""
     from contracts.money import dollars
-    from services.payments.claims_office import propose
+    from services.payments.desk.claims import propose
 
     found = asyncio.run(propose(_payments(), program, round_id, provider, maker=actor or getpass.getuser()))
     share = f"{found['earned']} of {found['decided']} earned the credential"
@@ -134,7 +134,7 @@ def agree(
     as_json: JsonFlag = False,
 ) -> None:
     """Agree to a refund that somebody else assessed; it comes out of the provider's next payments."""
-    from services.payments.claims_office import agree as agree_to
+    from services.payments.desk.claims import agree as agree_to
 
     found = asyncio.run(agree_to(_payments(), refund, checker=actor or getpass.getuser()))
     answer(as_json, {"refund": found}, f"{found['refund_id']} is agreed.")
@@ -148,7 +148,7 @@ def _decide(claim: str, decision: str, note: str, actor: str | None, as_json: bo
 
 async def _decided(payments: "PaymentsSettings", claim: str, decision: str, note: str, who: str) -> dict[str, Any]:
     """A claim whose journey waits is decided there; one that was stopped after its approval, in payments."""
-    from services.payments.claims_office import decide_stopped, may_decide
+    from services.payments.desk.claims import decide_stopped, may_decide
     from workflows.desk import apply_update
 
     origin, case = await may_decide(payments, claim, who)

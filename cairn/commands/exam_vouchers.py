@@ -79,7 +79,7 @@ def import_lot(
 def stock(exam: ExamOption = None, as_json: JsonFlag = False) -> None:
     """What is left of each exam's codes, how long it lasts, and what will expire unused."""
     from contracts.money import dollars
-    from services.payments.exam_office import exam_voucher_stock
+    from services.payments.desk.exam_vouchers import exam_voucher_stock
 
     found = asyncio.run(exam_voucher_stock(_payments(), exam))
     rows: list[tuple[str, ...]] = [("exam", "in stock", "usable", "30 days", "lasts", "at risk", "worth")]
@@ -94,7 +94,7 @@ def stock(exam: ExamOption = None, as_json: JsonFlag = False) -> None:
 def lots(exam: ExamOption = None, as_json: JsonFlag = False) -> None:
     """Every lot: what it cost, what became of its codes, when it expires, which budget bears it."""
     from contracts.money import dollars
-    from services.payments.exam_office import exam_voucher_stock
+    from services.payments.desk.exam_vouchers import exam_voucher_stock
 
     found = asyncio.run(exam_voucher_stock(_payments(), exam))["lots"]
     rows = [("lot", "exam", "codes", "cost", "expires", "charged to", "codes by state")]
@@ -109,7 +109,7 @@ def lots(exam: ExamOption = None, as_json: JsonFlag = False) -> None:
 def alerts(as_json: JsonFlag = False) -> None:
     """What staff were told: low stock, value at risk of expiry, codes that expired unused."""
     from contracts.money import dollars
-    from services.payments.exam_office import exam_voucher_alerts
+    from services.payments.desk.exam_vouchers import exam_voucher_alerts
 
     found = asyncio.run(exam_voucher_alerts(_payments()))
     rows = [("exam", "alert", "codes", "worth", "since", "until")]
@@ -127,7 +127,7 @@ def reconcile(
     as_json: JsonFlag = False,
 ) -> None:
     """Import a vendor's report; every line ends. Exit code 1 where a line waits for a person. No code is shown."""
-    from services.payments.exam_office import reconcile_redemptions
+    from services.payments.desk.exam_vouchers import reconcile_redemptions
 
     done: dict[str, Any] = asyncio.run(
         reconcile_redemptions(
@@ -144,7 +144,7 @@ def open_lines(
     vendor: Annotated[str | None, typer.Option(help="Only this vendor's.")] = None, as_json: JsonFlag = False
 ) -> None:
     """The lines of reports that wait for a person: unknown codes, contradictions, lines that cannot be read."""
-    from services.payments.exam_office import open_redemption_lines
+    from services.payments.desk.exam_vouchers import open_redemption_lines
 
     found = asyncio.run(open_redemption_lines(_payments(), vendor))
     rows: list[tuple[str, ...]] = [("vendor", "file", "line", "ending", "reason", "explanation")]
@@ -162,7 +162,7 @@ def retire(
     as_json: JsonFlag = False,
 ) -> None:
     """No code of the exam is usable after its last day, whatever its lot says."""
-    from services.payments.exam_office import retire_exam_of_vendor
+    from services.payments.desk.exam_vouchers import retire_exam_of_vendor
 
     changed = asyncio.run(retire_exam_of_vendor(_payments(), vendor, exam, on.date()))
     answer(as_json, {"changed": changed}, f"{changed} exam vouchers for {exam} are usable until {on:%Y-%m-%d} only.")

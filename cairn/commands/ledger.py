@@ -64,7 +64,7 @@ def balance(
     as_json: JsonFlag = False,
 ) -> None:
     """Where every cent of a program is; the stages add up to the appropriation."""
-    from services.payments import books_office
+    from services.payments.desk import books as books_office
     from services.payments.main import money_by_stage
 
     if by == "program":
@@ -100,8 +100,8 @@ def journal(
     """The entries of a budget line in their order, refused ones included."""
     from contracts.ids import ApplicationId
     from contracts.journey import workflow_id
-    from services.payments import books_office
-    from services.payments.ledger import Kind
+    from services.payments.books.ledger import Kind
+    from services.payments.desk import books as books_office
     from services.payments.store.journal import Wanted
 
     if kind is not None and kind not in list(Kind):
@@ -120,7 +120,7 @@ def statement(
     as_json: JsonFlag = False,
 ) -> None:
     """What a budget line or provider award had, what moved, and what it has."""
-    from services.payments import books_office
+    from services.payments.desk import books as books_office
 
     first, last = since.date(), until.date()
     if last < first:
@@ -132,7 +132,7 @@ def statement(
 @ledger.command()
 def forecast(program: Program, year: YearOption = None, as_json: JsonFlag = False) -> None:
     """What will be spent when the fiscal year ends, and which providers' money is about to lapse."""
-    from services.payments import books_office
+    from services.payments.desk import books as books_office
 
     found = asyncio.run(books_office.forecast(_payments(), program, year))
     answer(as_json, found, _forecast(found))

@@ -14,8 +14,8 @@ from cairn.commands.preparation import settings
 from cairn.output import JsonFlag, answer, columns
 
 if TYPE_CHECKING:
-    from services.payments.payee_views import ChangeShown, HoldShown, PayeeShown
     from services.payments.settings import PaymentsSettings
+    from services.payments.views.payees import ChangeShown, HoldShown, PayeeShown
 
 LIST_BYTES_MAX = 64 * 1024 * 1024
 Provider = Annotated[str, typer.Argument(help="The provider's id: lorain-ccc.")]
@@ -41,7 +41,7 @@ def _payments() -> "PaymentsSettings":
 @payees.command("list")
 def list_payees(as_json: JsonFlag = False) -> None:
     """Every payee, and by which rail a payment made now would leave, or why none does."""
-    from services.payments.payee_desk import list_payees as listed
+    from services.payments.desk.payees import list_payees as listed
 
     found = asyncio.run(listed(_payments()))
     rows = [("provider", "supplier", "name", "rail", "pays")]
@@ -52,7 +52,7 @@ def list_payees(as_json: JsonFlag = False) -> None:
 @payees.command()
 def show(provider: Provider, as_json: JsonFlag = False) -> None:
     """One payee: accounts by their last four characters, changes with their evidence, holds."""
-    from services.payments.payee_desk import show_payee
+    from services.payments.desk.payees import show_payee
 
     found = asyncio.run(show_payee(_payments(), provider))
     answer(as_json, found.model_dump(mode="json"), _told(found))
@@ -79,8 +79,8 @@ def propose(
     as_json: JsonFlag = False,
 ) -> None:
     """Propose a change on the evidence of a call-back; somebody else approves it."""
-    from services.payments.payee_desk import propose_change
-    from services.payments.payees import CallBack, Rail, TaxClass
+    from services.payments.desk.payees import propose_change
+    from services.payments.payees.payees import CallBack, Rail, TaxClass
     from services.payments.usecases.payees import NewAccount, Proposal
 
     if not (called and number_on_file and called_at):
@@ -116,8 +116,8 @@ def call_back(
     as_json: JsonFlag = False,
 ) -> None:
     """Add the call-back to a change that a bank notified; somebody else approves it."""
-    from services.payments.payee_desk import call_back as add
-    from services.payments.payees import CallBack
+    from services.payments.desk.payees import call_back as add
+    from services.payments.payees.payees import CallBack
 
     evidence = CallBack(called, number_on_file, called_at.replace(tzinfo=UTC))
     _say(as_json, asyncio.run(add(_payments(), provider, change, evidence, by=by or getpass.getuser())))
@@ -126,7 +126,7 @@ def call_back(
 @payees.command()
 def approve(provider: Provider, change: ChangeArgument, by: ByOption = None, as_json: JsonFlag = False) -> None:
     """Make a change good that somebody else proposed; a new account is used after the cooling-off period."""
-    from services.payments.payee_desk import approve_change
+    from services.payments.desk.payees import approve_change
 
     _say(as_json, asyncio.run(approve_change(_payments(), provider, change, checker=by or getpass.getuser())))
 
@@ -134,7 +134,7 @@ def approve(provider: Provider, change: ChangeArgument, by: ByOption = None, as_
 @payees.command()
 def withdraw(provider: Provider, change: ChangeArgument, by: ByOption = None, as_json: JsonFlag = False) -> None:
     """Give up a change that was not approved; its account is never used."""
-    from services.payments.payee_desk import withdraw_change
+    from services.payments.desk.payees import withdraw_change
 
     _say(as_json, asyncio.run(withdraw_change(_payments(), provider, change, by=by or getpass.getuser())))
 
@@ -147,7 +147,7 @@ def hold(
     as_json: JsonFlag = False,
 ) -> None:
     """Hold every payment to a payee from the next batch on, until two people release it."""
-    from services.payments.payee_desk import hold_payee
+    from services.payments.desk.payees import hold_payee
 
     _say(as_json, asyncio.run(hold_payee(_payments(), provider, reason, by=by or getpass.getuser())))
 
@@ -163,7 +163,7 @@ def release(
     as_json: JsonFlag = False,
 ) -> None:
     """Release a hold: one person proposes it with a reason, another approves it."""
-    from services.payments.payee_desk import release_payee
+    from services.payments.desk.payees import release_payee
 
     _say(as_json, asyncio.run(release_payee(_payments(), provider, hold, reason, by=by or getpass.getuser())))
 
@@ -176,7 +176,7 @@ def screen(
     as_json: JsonFlag = False,
 ) -> None:
     """Take a screening list in: every payee on it is held until two people say that it is another."""
-    from services.payments.payee_desk import screen_payees
+    from services.payments.desk.payees import screen_payees
 
     if file.stat().st_size > LIST_BYTES_MAX:
         raise typer.BadParameter(f"{file.name} is larger than {LIST_BYTES_MAX} bytes")
@@ -188,7 +188,7 @@ def screen(
 @payees.command()
 def alerts(as_json: JsonFlag = False) -> None:
     """What the rails could not do by themselves, the newest first."""
-    from services.payments.payee_desk import payment_alerts
+    from services.payments.desk.payees import payment_alerts
 
     found = asyncio.run(payment_alerts(_payments()))
     rows = [("raised", "alert", "code", "payee", "")]
@@ -205,7 +205,7 @@ def close_alert(
     as_json: JsonFlag = False,
 ) -> None:
     """Say that an alert was dealt with."""
-    from services.payments.payee_desk import close_alert as close
+    from services.payments.desk.payees import close_alert as close
 
     asyncio.run(close(_payments(), alert, by=by or getpass.getuser()))
     answer(as_json, {"closed": alert}, f"{alert} is closed.")

@@ -42,7 +42,7 @@ def register(app: typer.Typer) -> None:
 @statement.command("import")
 def import_statement(file: StatementFileArgument, as_json: JsonFlag = False) -> None:
     """Take a statement into the books and match it. Again is no harm; what does not prove itself is held."""
-    from services.payments import reconciliation_desk as desk
+    from services.payments.desk import reconciliation as desk
     from services.payments.statements import FILE_BYTES_MAX
 
     if file.stat().st_size > FILE_BYTES_MAX:

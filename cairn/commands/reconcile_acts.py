@@ -39,7 +39,7 @@ def payments_settings() -> "PaymentsSettings":
 def show_page(*, as_json: bool) -> None:
     """Match what is open, then show the page."""
     from cairn.commands.reconcile_page import facts_of, show
-    from services.payments.reconciliation_desk import reconciled_page
+    from services.payments.desk.reconciliation import reconciled_page
 
     page = asyncio.run(reconciled_page(payments_settings()))
     if as_json:
@@ -83,14 +83,14 @@ def dismiss(statement: StatementArgument, reason: ReasonOption, by: ByOption = N
 
 def agree(decision: ActArgument, by: ByOption = None, as_json: JsonFlag = False) -> None:
     """Be the second person of a decision; it is done at once."""
-    from services.payments import reconciliation_desk as desk
+    from services.payments.desk import reconciliation as desk
 
     _tell(asyncio.run(desk.agree(payments_settings(), decision, checker=_name(by))), as_json=as_json)
 
 
 def withdraw(decision: ActArgument, as_json: JsonFlag = False) -> None:
     """Take back a decision that waits for its second person."""
-    from services.payments import reconciliation_desk as desk
+    from services.payments.desk import reconciliation as desk
 
     _tell(asyncio.run(desk.withdraw(payments_settings(), decision)), as_json=as_json)
 
@@ -104,7 +104,7 @@ def _line(
     payment: str = "",
     as_json: bool,
 ) -> None:
-    from services.payments import reconciliation_desk as desk
+    from services.payments.desk import reconciliation as desk
 
     given = payments_settings()
     deciding = desk.decide_line(given, kind, line, _reason(reason), maker=_name(by), disbursement_id=payment)
@@ -114,7 +114,7 @@ def _line(
 def _statement(
     kind: Literal["accept", "dismiss"], statement: str, reason: str, by: str | None, *, as_json: bool
 ) -> None:
-    from services.payments import reconciliation_desk as desk
+    from services.payments.desk import reconciliation as desk
 
     deciding = desk.decide_statement(payments_settings(), kind, statement, _reason(reason), maker=_name(by))
     _tell(asyncio.run(deciding), as_json=as_json)

@@ -63,7 +63,7 @@ class Reconciler:
 
     async def run(self) -> dict[str, Any]:
         """Until nothing is open and the bank has told everything, or the time is over; what it came to."""
-        from services.payments.reconciliation_desk import reconciled_page
+        from services.payments.desk.reconciliation import reconciled_page
 
         page = await reconciled_page(self._settings)
         with suppress(TimeoutError):
@@ -78,7 +78,7 @@ class Reconciler:
 
     async def _decide(self, page: "Page") -> None:
         """Two people match what names no payment; one puts away statements that the bank has sent again."""
-        from services.payments import reconciliation_desk as desk
+        from services.payments.desk import reconciliation as desk
 
         for one, _ in page.lines:
             found = [each["id"] for each in one.candidates if each["reason"] == "amount"]
@@ -101,7 +101,7 @@ class Reconciler:
 
     async def _paid_again(self) -> bool:
         """Repair payees whose payments came back after settlement, and pay them again; False while that goes on."""
-        from services.payments import reconciliation_desk as desk
+        from services.payments.desk import reconciliation as desk
 
         _, payees = await desk.tally(self._settings)
         for payee in payees:
@@ -129,7 +129,7 @@ class Reconciler:
         return self._journal.read_text().count('"behavior": "again"') if self._journal.exists() else 0
 
     async def _told(self, page: "Page") -> dict[str, Any]:
-        from services.payments import reconciliation_desk as desk
+        from services.payments.desk import reconciliation as desk
 
         counts, _ = await desk.tally(self._settings)
         counts["files_repeated"] = self._sent_again()

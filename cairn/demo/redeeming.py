@@ -34,7 +34,7 @@ async def redeem(
     settings: "ProcessSettings", api: str, cast: Cast, cases: Sequence[Case], folder: Path
 ) -> dict[str, Any]:
     """Have the vendor report every exam taken, one line twice, a stranger's code and a code nobody was given."""
-    from services.payments.exam_office import reconcile_redemptions
+    from services.payments.desk.exam_vouchers import reconcile_redemptions
     from services.payments.settings import PaymentsSettings
 
     given = await _given(api, cast, cases)

@@ -9,7 +9,7 @@ import asyncpg
 from cairn.drills.books import AWARD, LINE, PROGRAM, appropriation, books_are_proven, hold, opened
 from cairn.drills.drill import Drill, Fault, Trial, changes_schema, edits_function
 from kit.db import Database
-from services.payments.ledger import Scope, line_row
+from services.payments.books.ledger import Scope, line_row
 from services.payments.store import ledger as store
 
 JOURNALS = ("transfer", "transfer_2026", "transfer_2027")

@@ -24,7 +24,7 @@ from cairn.stack.layout import ROOT
 from contracts.errors import CairnError
 from contracts.ids import DisbursementId
 from services.payments.gateways import ExchangeFolder
-from services.payments.payees import AccountState, Rail, Waits
+from services.payments.payees.payees import AccountState, Rail, Waits
 from services.payments.rails.letter import LETTER_SUFFIX
 from services.payments.remittance import Confirmation, read_vouchers, write_confirmations
 from services.payments.usecases.batches import transmit_batches
@@ -365,14 +365,14 @@ FAULTS = (
         "cooling-off-skipped",
         "A new account is paid to as soon as it is approved.",
         NAME,
-        patches("services.payments.payees:obstacle", _active_only),
+        patches("services.payments.payees.payees:obstacle", _active_only),
         "paying to an account that cools off",
     ),
     Fault(
         "prenote-not-awaited",
         "A new account is paid to before its prenote can have come back.",
         NAME,
-        patches("services.payments.payees:first_live_day", lambda day: day),
+        patches("services.payments.payees.payees:first_live_day", lambda day: day),
         "paying before the prenote can have come back",
     ),
     Fault(

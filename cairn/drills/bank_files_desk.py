@@ -13,9 +13,9 @@ from contracts.ids import ApplicationId, ClaimId, CredentialAwardId, Disbursemen
 from contracts.plan import CostKind, CostLine
 from contracts.steps.payments import EncumberFunds, HoldFunds, PayClaim, ReviewClaim
 from kit.db import Database
-from services.payments.account_numbers import AccountNumbers
 from services.payments.nacha import SAMPLE_ORIGINATOR
-from services.payments.payees import CallBack, Rail
+from services.payments.payees.account_numbers import AccountNumbers
+from services.payments.payees.payees import CallBack, Rail
 from services.payments.rails.ach import AchRail
 from services.payments.rails.installed import Rails
 from services.payments.rails.payment_vouchers import VoucherRail

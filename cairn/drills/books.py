@@ -7,7 +7,7 @@ from contracts.events.eligibility import ListedAward, ListedProvider, ListedRoun
 from contracts.ids import ApplicationId, PersonId, TransferId
 from contracts.steps.payments import HoldFunds
 from kit.db import Database
-from services.payments.ledger import Kind, Scope, Transfer, award_row, line_row, person_row, round_row
+from services.payments.books.ledger import Kind, Scope, Transfer, award_row, line_row, person_row, round_row
 from services.payments.store import ledger as store
 
 AT = datetime(2026, 3, 10, 15, 0, tzinfo=UTC)

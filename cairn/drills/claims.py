@@ -10,9 +10,9 @@ from cairn.drills.claims_desk import CENTS, RULES, Desk
 from cairn.drills.drill import Drill, Fault, Trial, changes_schema, edits_function, patches, together
 from cairn.drills.sent_payments import PROVIDER
 from contracts.steps.payments import ClaimStatus
-from services.payments import claims as checks
-from services.payments.prompt_pay import Interest, day_in
-from services.payments.prompt_pay import interest as interest_on
+from services.payments.claims import checks
+from services.payments.claims.prompt_pay import Interest, day_in
+from services.payments.claims.prompt_pay import interest as interest_on
 from services.payments.usecases.charges import close_unanswered
 from services.payments.usecases.late_payments import record_interest, what_is_late
 from services.payments.usecases.proof import prove
@@ -132,7 +132,7 @@ FAULTS = (
         "The duplicate rule of the finance system is checked neither by the match nor by the table.",
         "claims",
         together(
-            patches("services.payments.claims:CHECKS", _without("invoice_is_new", "invoice_resembles_no_other")),
+            patches("services.payments.claims.checks:CHECKS", _without("invoice_is_new", "invoice_resembles_no_other")),
             changes_schema("DROP INDEX claim_never_twice"),
         ),
         "claims approved under one invoice",
@@ -148,14 +148,14 @@ FAULTS = (
         "claim-near-duplicate-unseen",
         "A claim of nearly the same amount for the same person and credential is not looked for.",
         "claims",
-        patches("services.payments.claims:CHECKS", _without("claim_has_no_twin")),
+        patches("services.payments.claims.checks:CHECKS", _without("claim_has_no_twin")),
         "a claim within one percent goes to a person",
     ),
     Fault(
         "claim-one-approver-suffices",
         "One person approves what takes two.",
         "claims",
-        patches("services.payments.claims:approvers_by_amount", one_is_enough),
+        patches("services.payments.claims.checks:approvers_by_amount", one_is_enough),
         "a large claim approved by 1",
     ),
     Fault(

@@ -12,7 +12,7 @@ from contracts.events.applications import ApplicationSubmitted, ExamRegistered, 
 from contracts.ids import ApplicationId, ExamVoucherId, PersonId
 from contracts.steps.payments import ExamVoucherResult, IssueExamVoucher, ReleaseFunds
 from kit.db import Database
-from services.payments.exam_codes import ExamCodes
+from services.payments.exam_vouchers.codes import ExamCodes
 from services.payments.exam_vouchers.formats import Columns, VendorFormat, Word
 from services.payments.store.program import take_application
 from services.payments.store.vouchers import Lot

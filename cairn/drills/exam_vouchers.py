@@ -15,8 +15,8 @@ from contracts.ids import ExamVoucherId
 from contracts.steps.payments import ExamVoucherStatus
 from kit.clock import SystemClock
 from services.payments.domain import ExamVoucherState as State
-from services.payments.exam_codes import ExamCodes
 from services.payments.exam_vouchers import expiry
+from services.payments.exam_vouchers.codes import ExamCodes
 from services.payments.exam_vouchers.formats import Word
 from services.payments.exam_vouchers.states import MOVES, Act
 from services.payments.store import redemptions as redemption_store
@@ -289,8 +289,10 @@ FAULTS = (
         "Codes are kept as they came.",
         NAME,
         together(
-            patches("services.payments.exam_codes:ExamCodes.seal", lambda self, voucher, code: code.encode()),
-            patches("services.payments.exam_codes:ExamCodes.open", lambda self, voucher, sealed: sealed.decode()),
+            patches("services.payments.exam_vouchers.codes:ExamCodes.seal", lambda self, voucher, code: code.encode()),
+            patches(
+                "services.payments.exam_vouchers.codes:ExamCodes.open", lambda self, voucher, sealed: sealed.decode()
+            ),
         ),
         "codes in the clear in a dump",
     ),

@@ -34,9 +34,9 @@ from contracts.steps.fiscal_year import (
     YearEndReport,
 )
 from kit.db import Connection, Database
+from services.payments.books.fiscal_year import Approved, FiscalCalendar, OpenEncumbrance, postings_of
+from services.payments.books.ledger import Code, Kind, Scope, Transfer, line_row
 from services.payments.domain import FundingState, MakerIsChecker
-from services.payments.fiscal_year import Approved, FiscalCalendar, OpenEncumbrance, postings_of
-from services.payments.ledger import Code, Kind, Scope, Transfer, line_row
 from services.payments.store import fiscal_year as year_store
 from services.payments.store import funding as funding_store
 from services.payments.store import ledger as store
@@ -353,7 +353,7 @@ FAULTS = (
         "service-date-by-utc",
         "The day of service is the day in Greenwich, not where the program is.",
         "fiscal-year",
-        patches("services.payments.fiscal_year:FiscalCalendar.day_of", _day_by_utc),
+        patches("services.payments.books.fiscal_year:FiscalCalendar.day_of", _day_by_utc),
         check="carried: what began by the last midnight",
     ),
     Fault(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from cairn.drills.books import AWARD, LINE, PROGRAM, ROUND, appropriation, books_are_proven, hold, opened
 from cairn.drills.drill import Drill, Fault, Trial, changes_schema, edits_function, together
 from kit.db import Database
-from services.payments.ledger import Code, Scope, Transfer, line_row
+from services.payments.books.ledger import Code, Scope, Transfer, line_row
 from services.payments.store import ledger as store
 
 TWINS = 50

@@ -7,7 +7,7 @@ from typing import Any
 
 from cairn.drills.killed_posting import work
 from kit.db import Connection
-from services.payments.ledger import Posted, Transfer
+from services.payments.books.ledger import Posted, Transfer
 from services.payments.store import ledger as store
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from services.payments.ledger import RULES, STAGES, Account, Code, Phase, Transfer
+from services.payments.books.ledger import RULES, STAGES, Account, Code, Phase, Transfer
 
 _NAMES = (
     ("person", Code.OVER_PERSON),

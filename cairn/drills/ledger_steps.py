@@ -10,7 +10,7 @@ from cairn.drills.ledger_model import Model
 from contracts.ids import TransferId
 from contracts.plan import CostKind
 from kit.db import Connection
-from services.payments.ledger import RULES, STAGES, Kind, Phase, Scope, Transfer, line_row
+from services.payments.books.ledger import RULES, STAGES, Kind, Phase, Scope, Transfer, line_row
 from services.payments.store import ledger as store
 
 STEPS = 20_000

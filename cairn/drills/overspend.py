@@ -4,7 +4,7 @@ import asyncio
 
 from cairn.drills.books import AWARD, LINE, ROUND, books_are_proven, hold, opened
 from cairn.drills.drill import Drill, Fault, Trial, drops_constraint, edits_function, together
-from services.payments.ledger import Code
+from services.payments.books.ledger import Code
 from services.payments.store import ledger as store
 
 CLIENTS = 64

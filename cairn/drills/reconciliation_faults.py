@@ -7,7 +7,7 @@ from typing import Any
 from cairn.drills.drill import Fault, changes_schema, drops_constraint, patches, together
 from contracts.ids import DisbursementId
 from kit.db import Connection
-from services.payments.ledger import Kind
+from services.payments.books.ledger import Kind
 from services.payments.reconciling import Ending, ItemState, TransitItem
 from services.payments.reconciling import effects as effects_module
 from services.payments.reconciling.effects import Effect

@@ -10,8 +10,8 @@ from contracts.events.eligibility import ListedAward, ListedCredential, ListedPr
 from contracts.ids import ApplicationId, ClaimId, DisbursementId, HoldId, PaymentBatchId, TransferId
 from contracts.plan import CostKind, CostLine
 from kit.db import Database
+from services.payments.books.ledger import Kind, Scope, Transfer, line_row
 from services.payments.domain import scope_of
-from services.payments.ledger import Kind, Scope, Transfer, line_row
 from services.payments.rails.installed import Rails
 from services.payments.rails.payment_vouchers import VoucherRail
 from services.payments.store import ledger as ledger_store

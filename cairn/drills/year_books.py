@@ -8,8 +8,8 @@ from cairn.drills.drill import Trial
 from contracts.ids import ApplicationId, EnrollmentId, HoldId, PersonId, TransferId
 from contracts.journey import workflow_id
 from kit.db import Database
+from services.payments.books.ledger import Kind, Scope, Transfer, award_row, line_row, round_row
 from services.payments.domain import scope_of
-from services.payments.ledger import Kind, Scope, Transfer, award_row, line_row, round_row
 from services.payments.store import ledger as store
 
 PROGRAM, ROUND, PROVIDER, YEAR = "oh-imap", "round-6", "lorain-ccc", 2026

@@ -7,7 +7,7 @@ from enum import StrEnum
 from contracts.errors import Conflict, Forbidden, Refused, Unavailable
 from contracts.ids import ApplicationId, HoldId, Id, TransferId
 from contracts.steps.payments import FundsHeld, HoldStatus
-from services.payments.ledger import Scope, award_row, carried_scope, person_row, round_row
+from services.payments.books.ledger import Scope, award_row, carried_scope, person_row, round_row
 
 
 class PayeeRepairId(Id, prefix="rep"):

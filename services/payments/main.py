@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import date, datetime
 from functools import partial
@@ -21,15 +20,17 @@ from kit.process import run as run_process
 from kit.relay import Relay
 from kit.telemetry import logger
 from kit.temporal import connect, service_worker
-from services.payments import exam_gauges, subscribers
+from services.payments import subscribers
 from services.payments.activities import FiscalYearSteps, PaymentsSteps
 from services.payments.api import PaymentsDoors, router
-from services.payments.exam_codes import ExamCodes, read_lot
-from services.payments.exam_office import stock_rule
+from services.payments.desk.exam_vouchers import stock_rule
+from services.payments.desk.opening import opened
+from services.payments.exam_vouchers import gauges as exam_gauges
+from services.payments.exam_vouchers.codes import ExamCodes, read_lot
 from services.payments.exam_vouchers.errors import ExpiryMissing
 from services.payments.exam_vouchers.expiry import end_of_day
 from services.payments.gateways import ExchangeFolder, ExchangeUnavailable
-from services.payments.rail_settings import numbers_of, rails_of
+from services.payments.rails.settings import numbers_of, rails_of
 from services.payments.settings import PaymentsSettings
 from services.payments.store.vouchers import Lot
 from services.payments.usecases.ach_answers import read_ach_answers
@@ -146,7 +147,7 @@ async def open_doors(life: Lifetime, settings: PaymentsSettings) -> APIRouter:
 
 async def prove_ledger(settings: PaymentsSettings) -> dict[str, Any]:
     """`cairn ledger prove`: refold the journal; `ok` where every balance row is what its entries add up to."""
-    async with _opened(settings) as db:
+    async with opened(settings) as db:
         proof = await prove_books(db=db)
     return {
         "ok": proof.is_right,
@@ -161,7 +162,7 @@ async def prove_ledger(settings: PaymentsSettings) -> dict[str, Any]:
 
 async def money_by_stage(settings: PaymentsSettings, program_id: str) -> dict[str, int]:
     """`{"appropriation_cents", stage: cents, …}`: the stages of all budget lines add up to the appropriation."""
-    async with _opened(settings) as db:
+    async with opened(settings) as db:
         money = await money_of_program(program_id, db=db)
     return {"appropriation_cents": money.appropriated_cents, **money.stages}
 
@@ -205,7 +206,7 @@ async def import_exam_voucher_lot(
         retires_on=retires_on,
     )
     keys = ExamCodes(settings.secret(EXAM_CODES_KEY))
-    async with _opened(settings) as db:
+    async with opened(settings) as db:
         return await import_lot(lot, read_lot(codes) if isinstance(codes, bytes) else codes, keys=keys, db=db, now=now)
 
 
@@ -232,12 +233,3 @@ async def _database(life: Lifetime, settings: PaymentsSettings, name: str, check
     life.on_stop(db.close)
     life.ready_when(check, db.check)
     return db
-
-
-@asynccontextmanager
-async def _opened(settings: PaymentsSettings):
-    db = await Database.connect(settings.dsn(ROLE), schema=SCHEMA, application_name="cairn", connections_max=1)
-    try:
-        yield db
-    finally:
-        await db.close()

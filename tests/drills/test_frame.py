@@ -16,7 +16,7 @@ from cairn.drills.drill import (
     run_drill,
     together,
 )
-from services.payments import ledger
+from services.payments.books import ledger
 
 
 async def _speaks(trial: Trial) -> None:
@@ -64,7 +64,7 @@ async def test_a_drill_is_bounded(ground_for):
 
 async def test_a_patch_is_put_back(ground_for):
     before = ledger.line_row
-    fault = Fault("p", "", "speaks", patches("services.payments.ledger:line_row", lambda *_: "elsewhere"))
+    fault = Fault("p", "", "speaks", patches("services.payments.books.ledger:line_row", lambda *_: "elsewhere"))
     outcome = await run_drill(SPEAKS, seed=1, fault=fault, ground=await ground_for(SPEAKS))
     assert [check.name for check in outcome.failed] == ["actor"]
     assert ledger.line_row is before
@@ -75,7 +75,7 @@ async def test_a_patch_is_put_back(ground_for):
     [
         edits_function("post", "a guard that is not there", ""),
         edits_function("no_such_function", "guard", ""),
-        patches("services.payments.ledger:no_such_name", None),
+        patches("services.payments.books.ledger:no_such_name", None),
     ],
 )
 async def test_a_fault_that_fits_nothing_says_so(ground_for, plant):

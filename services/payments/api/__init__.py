@@ -20,7 +20,7 @@ from services.payments.usecases import answering
 from services.payments.usecases.claims import claim_of_provider
 from services.payments.usecases.proof import money_of_program
 from services.payments.usecases.vouchers import reveal_code
-from services.payments.views import (
+from services.payments.views.payments import (
     BatchShown,
     BudgetShown,
     ClaimShown,

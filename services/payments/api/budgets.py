@@ -10,9 +10,12 @@ from kit.access import Principal
 from kit.http import once_from, require, respond
 from kit.idempotency import Once
 from services.payments.api.doors import PaymentsDoors
-from services.payments.authority import BudgetDocumentId, DocumentState
-from services.payments.books_views import ForecastShown, forecast_shown
-from services.payments.budget_views import (
+from services.payments.books.authority import BudgetDocumentId, DocumentState
+from services.payments.usecases import budget_answers
+from services.payments.usecases.books import forecast
+from services.payments.usecases.standing import place_of_case
+from services.payments.views.books import ForecastShown, forecast_shown
+from services.payments.views.budgets import (
     DocumentRefused,
     DocumentShown,
     DocumentsShown,
@@ -20,10 +23,7 @@ from services.payments.budget_views import (
     PlaceShown,
     place_shown,
 )
-from services.payments.usecases import budget_answers
-from services.payments.usecases.books import forecast
-from services.payments.usecases.standing import place_of_case
-from services.payments.views import Nothing
+from services.payments.views.payments import Nothing
 
 DocumentPath = Annotated[BudgetDocumentId, Path(alias="document_id")]
 

@@ -10,8 +10,11 @@ from kit.access import Principal
 from kit.http import once_from, require, respond
 from kit.idempotency import Once
 from services.payments.api.doors import PaymentsDoors
-from services.payments.claim_queues import Queue
-from services.payments.claim_views import (
+from services.payments.claims.queues import Queue
+from services.payments.usecases import answering_claims
+from services.payments.usecases.claim_queues import queue_of
+from services.payments.usecases.provider_statements import statement_for
+from services.payments.views.claims import (
     ClaimReviews,
     ClosedRequestShown,
     CloseRequest,
@@ -21,9 +24,6 @@ from services.payments.claim_views import (
     reviews_shown,
     statement_shown,
 )
-from services.payments.usecases import answering_claims
-from services.payments.usecases.claim_queues import queue_of
-from services.payments.usecases.provider_statements import statement_for
 
 ClaimPath = Annotated[ClaimId, Path(alias="claim_id")]
 

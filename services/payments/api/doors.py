@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from kit.access import Access
 from kit.clock import Clock
 from kit.db import Database
-from services.payments.account_numbers import AccountNumbers
-from services.payments.exam_codes import ExamCodes
+from services.payments.exam_vouchers.codes import ExamCodes
 from services.payments.exam_vouchers.stock import Limits
+from services.payments.payees.account_numbers import AccountNumbers
 from services.payments.rails.installed import Rails
 from services.payments.usecases.exam_stock import StockRule
 

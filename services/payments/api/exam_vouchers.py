@@ -9,7 +9,9 @@ from kit.access import Principal
 from kit.http import once_from, require, respond
 from kit.idempotency import Once
 from services.payments.api.doors import PaymentsDoors
-from services.payments.exam_voucher_views import (
+from services.payments.usecases import exam_voucher_answers
+from services.payments.usecases.exam_stock import read_stock
+from services.payments.views.exam_vouchers import (
     LotChargeNamed,
     LotChargeShown,
     LotPayment,
@@ -17,8 +19,6 @@ from services.payments.exam_voucher_views import (
     StockShown,
     stock_shown,
 )
-from services.payments.usecases import exam_voucher_answers
-from services.payments.usecases.exam_stock import read_stock
 
 
 def exam_vouchers(doors: PaymentsDoors) -> APIRouter:

@@ -12,7 +12,10 @@ from kit.http import once_from, require, respond
 from kit.idempotency import Once
 from services.payments.api.doors import PaymentsDoors
 from services.payments.nacha.banking_days import after
-from services.payments.payee_views import (
+from services.payments.payees.payees import PayeeChangeId, PayeeHoldId
+from services.payments.usecases import payee_answers
+from services.payments.usecases.payee_answers import Asked
+from services.payments.views.payees import (
     AlertsShown,
     CallBackGiven,
     ChangeShown,
@@ -24,10 +27,7 @@ from services.payments.payee_views import (
     ScreeningGiven,
     ScreeningShown,
 )
-from services.payments.payees import PayeeChangeId, PayeeHoldId
-from services.payments.usecases import payee_answers
-from services.payments.usecases.payee_answers import Asked
-from services.payments.views import Nothing
+from services.payments.views.payments import Nothing
 
 ProviderPath = Annotated[Slug, Path(alias="provider_id")]
 ChangePath = Annotated[PayeeChangeId, Path(alias="change_id")]

@@ -5,8 +5,8 @@ from fastapi import APIRouter, Depends
 from kit.access import Principal
 from kit.http import require
 from services.payments.api.doors import PaymentsDoors
-from services.payments.reconciliation_views import ReconciliationShown, reconciliation_shown
 from services.payments.usecases.reconciliation_page import page_of
+from services.payments.views.reconciliation import ReconciliationShown, reconciliation_shown
 
 
 def reconciliation(doors: PaymentsDoors) -> APIRouter:

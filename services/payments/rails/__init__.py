@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Protocol
 
 from contracts.errors import Conflict
-from services.payments.payees import Account, Rail
+from services.payments.payees.payees import Account, Rail
 
 __all__ = ["FileEntry", "FileOrder", "OrderedPayment", "OrderedPrenote", "PaymentRail", "RailFile", "RailNotSetUp"]
 

@@ -9,12 +9,12 @@ from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
 from contracts.money import dollars
-from services.payments.account_numbers import AccountNumbers
 from services.payments.nacha import EntryClass, FilePlan, FileWriter, Invoice, Originator, Payment
 from services.payments.nacha.banking_days import after, is_banking_day
 from services.payments.nacha.segments import INVOICE_LENGTH_MAX
 from services.payments.nacha.writer import Batches
-from services.payments.payees import Account, Rail
+from services.payments.payees.account_numbers import AccountNumbers
+from services.payments.payees.payees import Account, Rail
 from services.payments.rails import FileEntry, FileOrder, OrderedPayment, OrderedPrenote, RailFile
 
 ACH_SUFFIX = ".ach"

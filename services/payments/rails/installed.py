@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from services.payments.payees import Rail
+from services.payments.payees.payees import Rail
 from services.payments.rails import PaymentRail, RailNotSetUp
 from services.payments.rails.ach import AchRail
 from services.payments.rails.payment_vouchers import VoucherRail

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from contracts.money import dollars
-from services.payments.payees import Rail
+from services.payments.payees.payees import Rail
 from services.payments.rails import FileEntry, FileOrder, RailFile
 from services.payments.remittance import VOUCHER_SUFFIX, PaymentVoucher, VoucherFile, write_vouchers
 from services.payments.remittance.interface import STANDARD, Interface

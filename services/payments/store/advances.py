@@ -6,7 +6,7 @@ from datetime import datetime
 
 from contracts.ids import ApplicationId, ClaimId, TransferId
 from kit.db import Connection
-from services.payments.advances import Advanced, RefundDue, RefundId
+from services.payments.claims.advances import Advanced, RefundDue, RefundId
 
 TO_ADVANCE = """
 SELECT f.application_id FROM funding AS f

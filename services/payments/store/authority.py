@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from kit.db import Connection
-from services.payments.authority import BudgetDocument, BudgetDocumentId, DocumentKind, DocumentState
-from services.payments.budgets import Standing
+from services.payments.books.authority import BudgetDocument, BudgetDocumentId, DocumentKind, DocumentState
+from services.payments.books.budgets import Standing
 
 _COLUMNS = ", ".join(field.name for field in fields(BudgetDocument))
 

@@ -8,7 +8,7 @@ from typing import Any
 from contracts.ids import PaymentBatchId
 from kit.db import Connection
 from services.payments.domain import BatchState
-from services.payments.payees import Rail
+from services.payments.payees.payees import Rail
 from services.payments.rails import FileEntry
 
 ADD_BATCH = """

@@ -7,8 +7,8 @@ from datetime import date, datetime
 from contracts.events.applications import ClaimSubmitted
 from contracts.ids import ApplicationId, ClaimId
 from kit.db import Connection
-from services.payments.claim_queues import Queue
-from services.payments.claim_requests import RequestSlot
+from services.payments.claims.queues import Queue
+from services.payments.claims.requests import RequestSlot
 
 OPEN_REVIEW = """
 SELECT r.claim_id, r.review_number, r.queue, r.origin, r.reasons, r.approvers_needed, r.submitted_by, r.opened_at,

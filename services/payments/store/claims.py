@@ -11,8 +11,8 @@ from contracts.ids import ApplicationId, ClaimId, TransferId
 from contracts.plan import CostKind
 from contracts.steps.payments import ClaimStatus, ReviewClaim
 from kit.db import Connection
-from services.payments.claim_requests import RequestSlot
-from services.payments.claims import EarlierClaim, TwinClaim, invoice_key
+from services.payments.claims.checks import EarlierClaim, TwinClaim, invoice_key
+from services.payments.claims.requests import RequestSlot
 
 # Two claims with one invoice number, at once, would not see each other.
 LOCK_INVOICE = "SELECT pg_advisory_xact_lock(hashtextextended($1, 7002))"

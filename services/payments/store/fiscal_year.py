@@ -10,9 +10,9 @@ from contracts.ids import ApplicationId, TransferId
 from contracts.plan import CostKind
 from contracts.steps.fiscal_year import Disposition
 from kit.db import Connection
+from services.payments.books.fiscal_year import Approved, FiscalCalendar, Listed, OpenEncumbrance
+from services.payments.books.ledger import Scope
 from services.payments.domain import Funding
-from services.payments.fiscal_year import Approved, FiscalCalendar, Listed, OpenEncumbrance
-from services.payments.ledger import Scope
 from services.payments.store.funding import COLUMNS, funding_of
 
 CALENDAR = "SELECT fiscal_year_start, time_zone FROM program_version WHERE program_id = $1"

@@ -8,8 +8,8 @@ from typing import Any
 from contracts.ids import ApplicationId, HoldId, TransferId
 from contracts.steps.payments import HoldFunds
 from kit.db import Connection
+from services.payments.books.waiting import WaitingOrder
 from services.payments.domain import Funding, FundingState
-from services.payments.waiting import WaitingOrder
 
 COLUMNS = ", ".join(field.name for field in fields(Funding))
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from kit.db import Connection
-from services.payments.account_statement import Movement
-from services.payments.ledger import Account, Kind
+from services.payments.books.account_statement import Movement
+from services.payments.books.ledger import Account, Kind
 from services.payments.store.ledger import Balance, balance_of
 
 LINES = "SELECT id FROM balance WHERE level = 'line' AND split_part(id, '/', 2) = $1 ORDER BY id"

@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 from contracts.ids import ClaimId, DisbursementId
 from kit.db import Connection
-from services.payments.prompt_pay import Interest
+from services.payments.claims.prompt_pay import Interest
 
 # The day of payment is the day on the face of the payment, not the day we heard of it.
 SETTLED_LATE = """

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from kit.db import Connection
-from services.payments.ledger import STAGES, Code, Difference, Phase, Posted, Proof, Scope, Transfer
+from services.payments.books.ledger import STAGES, Code, Difference, Phase, Posted, Proof, Scope, Transfer
 
 # The posting function answers one row per transfer, in the order given.
 POST = """

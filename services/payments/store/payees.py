@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Any
 
 from kit.db import Connection
-from services.payments.payees import (
+from services.payments.payees.payees import (
     Account,
     AccountState,
     CallBack,

@@ -12,8 +12,8 @@ from contracts.events.applications import (
 )
 from contracts.events.eligibility import ListedProvider, ListedRound, ProgramPublished
 from kit.db import Connection
-from services.payments.claims import CredentialCopy, EnrollmentCopy
-from services.payments.waiting import Turn, WaitingOrder, order_of
+from services.payments.books.waiting import Turn, WaitingOrder, order_of
+from services.payments.claims.checks import CredentialCopy, EnrollmentCopy
 
 # The newest version wins: an older one that comes late changes nothing and returns nothing.
 TAKE_VERSION = """

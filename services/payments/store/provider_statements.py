@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from kit.db import Connection
-from services.payments.ledger import Kind
-from services.payments.provider_statement import Movement
+from services.payments.books.ledger import Kind
+from services.payments.claims.provider_statement import Movement
 
 AWARDS = """
 SELECT id, book FROM balance WHERE level = 'award' AND split_part(id, '/', 4) = $1 ORDER BY id

@@ -10,17 +10,8 @@ from datetime import date, datetime
 
 from contracts.ids import DisbursementId
 from kit.db import Connection, Database
-from services.payments.account_numbers import AccountNumbers
-from services.payments.ach_answers import (
-    CHANGE_POSTINGS,
-    RETURN_POSTINGS,
-    ChangePosting,
-    PayeeEffect,
-    Standing,
-    posting_of,
-)
+from services.payments.books.ledger import Kind
 from services.payments.gateways import Exchange
-from services.payments.ledger import Kind
 from services.payments.nacha import (
     CHANGE_REASONS,
     RETURN_REASONS,
@@ -32,7 +23,8 @@ from services.payments.nacha import (
     correction,
 )
 from services.payments.nacha.transactions import ACKNOWLEDGMENTS, TRANSACTIONS
-from services.payments.payees import (
+from services.payments.payees.account_numbers import AccountNumbers
+from services.payments.payees.payees import (
     Account,
     AccountFaulty,
     AccountState,
@@ -40,6 +32,14 @@ from services.payments.payees import (
     HoldSource,
 )
 from services.payments.rails.ach import ACH_SUFFIX
+from services.payments.rails.ach_answers import (
+    CHANGE_POSTINGS,
+    RETURN_POSTINGS,
+    ChangePosting,
+    PayeeEffect,
+    Standing,
+    posting_of,
+)
 from services.payments.remittance import RejectedLine
 from services.payments.store import batches as batch_store
 from services.payments.store import confirmations as file_store

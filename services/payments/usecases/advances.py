@@ -10,7 +10,8 @@ from contracts.ids import ApplicationId, ClaimId
 from contracts.steps.payments import ClaimStatus, PayClaim, ReviewClaim
 from kit import outbox
 from kit.db import Connection, Database
-from services.payments.advances import (
+from services.payments.books.ledger import Kind, Transfer
+from services.payments.claims.advances import (
     NothingOwed,
     RefundAlreadyAgreed,
     RefundId,
@@ -19,10 +20,9 @@ from services.payments.advances import (
     netted,
     refund_due,
 )
+from services.payments.claims.prompt_pay import day_in, due
+from services.payments.claims.provider_statement import ADVANCE
 from services.payments.domain import Funding, FundingState, two_people
-from services.payments.ledger import Kind, Transfer
-from services.payments.prompt_pay import day_in, due
-from services.payments.provider_statement import ADVANCE
 from services.payments.store import advances as store
 from services.payments.store import claim_rules
 from services.payments.store import claims as claim_store

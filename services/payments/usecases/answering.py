@@ -8,10 +8,10 @@ from pydantic import BaseModel
 from kit.db import Connection, Database
 from kit.http import answer_of
 from kit.idempotency import Answer, Once, earlier_answer, keep_answer
-from services.payments.payees import Rail
+from services.payments.payees.payees import Rail
 from services.payments.rails.installed import Rails
 from services.payments.usecases import batches, disbursements
-from services.payments.views import BatchShown, RepairShown, batch_shown, repair_shown
+from services.payments.views.payments import BatchShown, RepairShown, batch_shown, repair_shown
 
 
 async def make_batch(*, maker: str, rail: Rail, rails: Rails, once: Once, db: Database, now: datetime) -> Answer:

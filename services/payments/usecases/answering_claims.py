@@ -6,9 +6,9 @@ from contracts.ids import ClaimId
 from kit.access import Principal
 from kit.db import Connection, Database
 from kit.idempotency import Answer, Once
-from services.payments.claim_views import ClosedRequestShown, DecideClaim, ReviewShown, request_shown, review_shown
 from services.payments.usecases import claim_queues
 from services.payments.usecases.answering import answer_once
+from services.payments.views.claims import ClosedRequestShown, DecideClaim, ReviewShown, request_shown, review_shown
 
 
 async def decide_claim(

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from contracts.errors import NotFound
 from kit.db import Connection, Database
-from services.payments.authority import (
+from services.payments.books.authority import (
     BudgetDocument,
     BudgetDocumentId,
     BudgetRow,
@@ -18,8 +18,8 @@ from services.payments.authority import (
     read_row,
     transfers_of,
 )
+from services.payments.books.ledger import Code, line_row
 from services.payments.domain import MakerIsChecker
-from services.payments.ledger import Code, line_row
 from services.payments.store import authority as store
 from services.payments.store import ledger as ledger_store
 from services.payments.store import program as program_store

@@ -22,7 +22,7 @@ from services.payments.domain import (
     two_people,
 )
 from services.payments.gateways import Exchange
-from services.payments.payees import PayeeHeld, Rail, Route, Waits, route
+from services.payments.payees.payees import PayeeHeld, Rail, Route, Waits, route
 from services.payments.rails import FileOrder, OrderedPayment, OrderedPrenote, RailFile
 from services.payments.rails.ach import FILE_CENTS_MAX, ID_MODIFIERS, AchRail
 from services.payments.rails.installed import Rails

@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 
 from contracts.errors import NotFound
 from kit.db import Connection, Database
-from services.payments.account_statement import AccountStatement, by_cost_line, statement_of
-from services.payments.fiscal_year import FiscalCalendar
-from services.payments.forecast import Forecast, Open, Resolved, burn_down, forecast_of
-from services.payments.ledger import STAGES, line_row
+from services.payments.books.account_statement import AccountStatement, by_cost_line, statement_of
+from services.payments.books.fiscal_year import FiscalCalendar
+from services.payments.books.forecast import Forecast, Open, Resolved, burn_down, forecast_of
+from services.payments.books.ledger import STAGES, line_row
 from services.payments.store import fiscal_year as fiscal_year_store
 from services.payments.store import journal as store
 from services.payments.store import ledger as ledger_store

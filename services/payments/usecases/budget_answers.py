@@ -4,10 +4,10 @@ from datetime import datetime
 
 from kit.db import Connection, Database
 from kit.idempotency import Answer, Once
-from services.payments.authority import DocumentState
-from services.payments.budget_views import DocumentShown, DocumentsShown, NewDocument, document_shown, documents_shown
+from services.payments.books.authority import DocumentState
 from services.payments.usecases import authority
 from services.payments.usecases.answering import answer_once
+from services.payments.views.budgets import DocumentShown, DocumentsShown, NewDocument, document_shown, documents_shown
 
 PAGE_MAX = 50
 

@@ -14,10 +14,10 @@ from contracts.events.payments import (
 from contracts.steps.payments import ClaimStatus, ReviewClaim
 from kit import outbox
 from kit.db import Connection, Database
-from services.payments.claim_queues import Queue
-from services.payments.claims import approvers_by_level
+from services.payments.books.ledger import Kind
+from services.payments.claims.checks import approvers_by_level
+from services.payments.claims.queues import Queue
 from services.payments.domain import DisbursementState, FundingState
-from services.payments.ledger import Kind
 from services.payments.store import charges as store
 from services.payments.store import claim_queues as queue_store
 from services.payments.store import claim_rules

@@ -8,11 +8,11 @@ from contracts.events.applications import ClaimSubmitted
 from contracts.events.payments import ClaimEscalated
 from kit import outbox
 from kit.db import Connection, Database
-from services.payments.claim_queues import ApprovedBefore, DecidedInItsCase, NotInReview, PayeeRecorder, Queue
-from services.payments.claim_requests import RequestSlot, slot_for
-from services.payments.claims import person
+from services.payments.claims.checks import person
+from services.payments.claims.prompt_pay import ESCALATION_DAYS, day_in, notice_due
+from services.payments.claims.queues import ApprovedBefore, DecidedInItsCase, NotInReview, PayeeRecorder, Queue
+from services.payments.claims.requests import RequestSlot, slot_for
 from services.payments.domain import two_people
-from services.payments.prompt_pay import ESCALATION_DAYS, day_in, notice_due
 from services.payments.store import claim_queues as store
 from services.payments.store import claim_rules
 from services.payments.store import claims as claim_store

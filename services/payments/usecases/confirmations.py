@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from kit.db import Connection, Database
-from services.payments.confirmations import Effect, judge
+from services.payments.books.ledger import Kind
 from services.payments.domain import DisbursementState
 from services.payments.gateways import Exchange
-from services.payments.ledger import Kind
+from services.payments.rails.confirmations import Effect, judge
 from services.payments.remittance import ConfirmationFile, RejectedLine, read_confirmations
 from services.payments.store import confirmations as file_store
 from services.payments.store import disbursements as payment_store

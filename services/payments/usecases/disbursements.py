@@ -9,6 +9,7 @@ from contracts.ids import DisbursementId
 from contracts.steps.payments import ClaimStatus, PayClaim, PaymentOrdered
 from kit import outbox
 from kit.db import Connection, Database
+from services.payments.books.ledger import Kind, Transfer
 from services.payments.domain import (
     ClaimNotPayable,
     DisbursementState,
@@ -20,7 +21,6 @@ from services.payments.domain import (
     RepairAlreadyOpen,
     two_people,
 )
-from services.payments.ledger import Kind, Transfer
 from services.payments.store import claims as claim_store
 from services.payments.store import disbursements as store
 from services.payments.store import funding as funding_store

@@ -4,9 +4,9 @@ from datetime import datetime
 
 from kit.db import Connection, Database
 from kit.idempotency import Answer, Once
-from services.payments.exam_voucher_views import LotChargeShown, LotPayment, NewLotCharge, charge_shown
 from services.payments.usecases import lot_charges
 from services.payments.usecases.answering import answer_once
+from services.payments.views.exam_vouchers import LotChargeShown, LotPayment, NewLotCharge, charge_shown
 
 
 async def charge_lot(new: NewLotCharge, *, maker: str, once: Once, db: Database, now: datetime) -> Answer:

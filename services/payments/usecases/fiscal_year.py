@@ -24,9 +24,9 @@ from contracts.steps.fiscal_year import (
     YearSoftClosed,
 )
 from kit.db import Connection, Database
+from services.payments.books.fiscal_year import CalendarUnknown, FiscalCalendar, NotOpenEncumbrance, YearUnknown, listed
+from services.payments.books.ledger import Phase, line_row
 from services.payments.domain import MakerIsChecker
-from services.payments.fiscal_year import CalendarUnknown, FiscalCalendar, NotOpenEncumbrance, YearUnknown, listed
-from services.payments.ledger import Phase, line_row
 from services.payments.store import fiscal_year as store
 from services.payments.store import ledger as ledger_store
 from services.payments.store.fiscal_year import Close

@@ -24,8 +24,8 @@ from contracts.steps.payments import (
 )
 from kit import outbox
 from kit.db import Connection, Database
+from services.payments.books.ledger import WAITABLE, Code, Kind, Scope, Transfer, line_row
 from services.payments.domain import Funding, FundingState, NotYetKnown, RequestDiffers, scope_of
-from services.payments.ledger import WAITABLE, Code, Kind, Scope, Transfer, line_row
 from services.payments.store import funding as funding_store
 from services.payments.store import ledger as ledger_store
 from services.payments.store import program as program_store

@@ -25,9 +25,9 @@ from kit import outbox
 from kit.clock import Clock
 from kit.db import Connection, Database
 from kit.telemetry import TraceContext, continue_trace
-from services.payments.budgets import Standing, person_target, raise_to
+from services.payments.books.budgets import Standing, person_target, raise_to
+from services.payments.books.ledger import Code, Kind, Scope, Transfer, line_row
 from services.payments.domain import Funding, FundingState, NotYetKnown, PostingFailed, scope_of
-from services.payments.ledger import Code, Kind, Scope, Transfer, line_row
 from services.payments.store import funding as funding_store
 from services.payments.store import holding as store
 from services.payments.store import ledger as ledger_store

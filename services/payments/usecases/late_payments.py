@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from kit.db import Connection, Database
-from services.payments.prompt_pay import ESCALATION_DAYS, Interest, RateUnknown, day_in, interest, notice_due
+from services.payments.claims.prompt_pay import ESCALATION_DAYS, Interest, RateUnknown, day_in, interest, notice_due
 from services.payments.store import claim_queues as queue_store
 from services.payments.store import claim_rules
 from services.payments.store import late_payments as store

@@ -5,9 +5,9 @@ from datetime import date, datetime
 from contracts.ids import TransferId
 from contracts.plan import CostKind
 from kit.db import Connection
+from services.payments.books.ledger import Code, Kind, Scope, Transfer, line_row
 from services.payments.domain import MakerIsChecker
 from services.payments.exam_vouchers.errors import LotAlreadyCharged, LotNotCharged, LotNotCovered, LotUnknown
-from services.payments.ledger import Code, Kind, Scope, Transfer, line_row
 from services.payments.store import ledger as ledger_store
 from services.payments.store import lot_charges as store
 from services.payments.store.lot_charges import LotCharge

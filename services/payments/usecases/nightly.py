@@ -7,7 +7,7 @@ from prometheus_client import Counter, Gauge
 
 from kit.db import Database
 from kit.telemetry import logger
-from services.payments.ledger import Proof
+from services.payments.books.ledger import Proof
 from services.payments.store import ledger as ledger_store
 from services.payments.usecases.proof import PROOF_SECONDS_MAX
 

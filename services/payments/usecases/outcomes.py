@@ -11,8 +11,8 @@ from contracts.events.payments import DisbursementReturned, DisbursementSettled
 from contracts.ids import DisbursementId, TransferId
 from kit import outbox
 from kit.db import Connection
+from services.payments.books.ledger import Kind, Transfer
 from services.payments.domain import DisbursementState
-from services.payments.ledger import Kind, Transfer
 from services.payments.store import batches as batch_store
 from services.payments.store import disbursements as store
 from services.payments.store import funding as funding_store

@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from kit.db import Database
-from services.payments.account_numbers import AccountNumbers
-from services.payments.payees import CallBack, Change, Hold
+from services.payments.payees.account_numbers import AccountNumbers
+from services.payments.payees.payees import CallBack, Change, Hold
 from services.payments.usecases import payees, screening
 from services.payments.usecases.payees import Proposal
 

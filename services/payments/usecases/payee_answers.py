@@ -5,8 +5,10 @@ from datetime import date, datetime
 
 from kit.db import Connection, Database
 from kit.idempotency import Answer, Once
-from services.payments.account_numbers import AccountNumbers
-from services.payments.payee_views import (
+from services.payments.payees.account_numbers import AccountNumbers
+from services.payments.usecases import payees, screening
+from services.payments.usecases.answering import answer_once
+from services.payments.views.payees import (
     AlertsShown,
     CallBackGiven,
     ChangeShown,
@@ -22,8 +24,6 @@ from services.payments.payee_views import (
     payee_listed,
     payee_shown,
 )
-from services.payments.usecases import payees, screening
-from services.payments.usecases.answering import answer_once
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from datetime import date, datetime, timedelta
 
 from contracts.errors import NotFound
 from kit.db import Connection, Database
-from services.payments.account_numbers import AccountNumbers, check_account, last_four
 from services.payments.domain import two_people
-from services.payments.payees import (
+from services.payments.payees.account_numbers import AccountNumbers, check_account, last_four
+from services.payments.payees.payees import (
     Account,
     AccountState,
     CallBack,

@@ -7,10 +7,10 @@ from datetime import datetime
 from contracts.ids import TransferId
 from contracts.journey import workflow_id
 from kit.db import Connection
-from services.payments.budgets import Standing, person_target, raise_to
+from services.payments.books.budgets import Standing, person_target, raise_to
+from services.payments.books.fiscal_year import YEAR_END
+from services.payments.books.ledger import Code, Kind, Phase, Scope, Transfer
 from services.payments.domain import BooksMoved, Funding, PostingFailed
-from services.payments.fiscal_year import YEAR_END
-from services.payments.ledger import Code, Kind, Phase, Scope, Transfer
 from services.payments.store import ledger as ledger_store
 
 JOURNEY = "journey"

@@ -11,8 +11,9 @@ from contracts.events.applications import (
 )
 from contracts.events.eligibility import ProgramPublished
 from kit.db import Connection
-from services.payments.budgets import Standing, Target, lower_to, raise_to, targets_of
-from services.payments.ledger import Posted, Transfer
+from services.payments.books.budgets import Standing, Target, lower_to, raise_to, targets_of
+from services.payments.books.ledger import Posted, Transfer
+from services.payments.books.waiting import order_of
 from services.payments.store import authority as authority_store
 from services.payments.store import claim_rules
 from services.payments.store import funding as funding_store
@@ -21,7 +22,6 @@ from services.payments.store import program as program_store
 from services.payments.store.program import Alert
 from services.payments.usecases.payees import know_payees
 from services.payments.usecases.waiting import serve_waiting
-from services.payments.waiting import order_of
 
 PUBLISHER = "program publication"
 LOWERING_REFUSED = "lowering_refused"

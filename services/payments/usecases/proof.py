@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from contracts.errors import NotFound
 from kit.db import Connection, Database
-from services.payments.ledger import STAGES, Proof
+from services.payments.books.ledger import STAGES, Proof
 from services.payments.store import ledger as ledger_store
 from services.payments.store import program as program_store
 from services.payments.store.ledger import Balance

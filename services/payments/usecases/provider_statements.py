@@ -5,8 +5,8 @@ from datetime import date, timedelta
 
 from contracts.errors import NotFound, Refused
 from kit.db import Database
-from services.payments.prompt_pay import start_of
-from services.payments.provider_statement import ProviderStatement, statement_of
+from services.payments.claims.prompt_pay import start_of
+from services.payments.claims.provider_statement import ProviderStatement, statement_of
 from services.payments.store import claim_rules, late_payments
 from services.payments.store import provider_statements as store
 from services.payments.store.late_payments import Obligation

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 
 from contracts.ids import DisbursementId, TransferId
 from kit.db import Connection, Database
+from services.payments.books.ledger import Kind
 from services.payments.domain import DisbursementState, PostingFailed
-from services.payments.ledger import Kind
 from services.payments.reconciling import (
     POSTED,
     Effect,

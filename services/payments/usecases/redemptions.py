@@ -10,7 +10,7 @@ from contracts.events.payments import ExamVoucherExpired, ExamVoucherReclaimed
 from kit import outbox
 from kit.db import Connection, Database
 from services.payments.domain import ExamVoucherState
-from services.payments.exam_codes import ExamCodes
+from services.payments.exam_vouchers.codes import ExamCodes
 from services.payments.exam_vouchers.formats import VendorFormat
 from services.payments.exam_vouchers.judging import NOTHING_NEW, Ending, Judgement, VoucherFile, heard, judge
 from services.payments.exam_vouchers.reports import Report, ReportLine, read_report

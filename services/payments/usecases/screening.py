@@ -10,7 +10,7 @@ from datetime import datetime
 from contracts.errors import NotFound
 from kit.db import Connection, Database
 from services.payments.domain import two_people
-from services.payments.payees import (
+from services.payments.payees.payees import (
     Hold,
     HoldAlreadyReleased,
     HoldSource,

@@ -21,7 +21,7 @@ from services.payments.domain import (
     LotAlreadyImported,
     NotRevealable,
 )
-from services.payments.exam_codes import ExamCodes, check_codes
+from services.payments.exam_vouchers.codes import ExamCodes, check_codes
 from services.payments.exam_vouchers.errors import RetakeNotYet
 from services.payments.exam_vouchers.retakes import PASSES, AttemptResult, RetakePolicy, refusal_of
 from services.payments.exam_vouchers.states import MOVES, Act, Use

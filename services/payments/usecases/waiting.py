@@ -8,13 +8,13 @@ from contracts.ids import HoldId, TransferId
 from contracts.journey import workflow_id
 from kit import outbox
 from kit.db import Connection, Database
+from services.payments.books.ledger import WAITABLE, Code, Kind, Transfer
+from services.payments.books.waiting import WAITING_PER_AWARD_MAX, Waiting, who_is_served
 from services.payments.domain import Funding, FundingState
-from services.payments.ledger import WAITABLE, Code, Kind, Transfer
 from services.payments.store import funding as funding_store
 from services.payments.store import ledger as ledger_store
 from services.payments.store import program as program_store
 from services.payments.usecases.postings import WAITING_LIST, cap_of_person, post_holds
-from services.payments.waiting import WAITING_PER_AWARD_MAX, Waiting, who_is_served
 
 
 def hold_id_of(application_id: str, hold_number: int) -> HoldId:

@@ -13,9 +13,16 @@ from contracts.ids import ApplicationId
 from contracts.steps.fiscal_year import Disposition, HardCloseYear, PostYearEnd, YearEndPosted, YearEndReport
 from kit import outbox
 from kit.db import Connection, Database
+from services.payments.books.fiscal_year import (
+    YEAR_END,
+    Approved,
+    HeldOutsideCases,
+    YearNotReady,
+    YearUnknown,
+    postings_of,
+)
+from services.payments.books.ledger import Code, Kind, Phase, Scope, Transfer, line_row
 from services.payments.domain import BooksMoved, Funding, FundingState
-from services.payments.fiscal_year import YEAR_END, Approved, HeldOutsideCases, YearNotReady, YearUnknown, postings_of
-from services.payments.ledger import Code, Kind, Phase, Scope, Transfer, line_row
 from services.payments.store import fiscal_year as store
 from services.payments.store import funding as funding_store
 from services.payments.store import ledger as ledger_store

@@ -22,7 +22,7 @@ from contracts.steps.payments import (
     ReviewClaim,
 )
 from kit.db import Database
-from services.payments.ledger import Proof
+from services.payments.books.ledger import Proof
 from services.payments.rails.installed import Rails
 from services.payments.rails.payment_vouchers import VoucherRail
 from services.payments.usecases import claims, disbursements, funding, program

@@ -14,12 +14,12 @@ from contracts.ids import ExamVoucherId, PaymentBatchId
 from kit.access import Access, issue_key
 from kit.clock import FixedClock
 from kit.http import create_app
-from services.payments.account_numbers import AccountNumbers
 from services.payments.api import PaymentsDoors, router
-from services.payments.authority import BudgetDocumentId
+from services.payments.books.authority import BudgetDocumentId
 from services.payments.domain import PayeeRepairId
-from services.payments.exam_codes import ExamCodes
-from services.payments.payees import PayeeChangeId, PayeeHoldId
+from services.payments.exam_vouchers.codes import ExamCodes
+from services.payments.payees.account_numbers import AccountNumbers
+from services.payments.payees.payees import PayeeChangeId, PayeeHoldId
 from services.payments.remittance import Confirmation, write_confirmations
 from services.payments.store.vouchers import Lot
 from services.payments.usecases.confirmations import take_confirmations

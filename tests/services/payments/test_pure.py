@@ -12,8 +12,10 @@ from contracts.events.eligibility import ListedClaimRules
 from contracts.ids import ApplicationId, DisbursementId, TransferId
 from contracts.plan import CostKind, CostLine
 from contracts.steps.payments import ClaimStatus
-from services.payments.budgets import Standing, lower_to, raise_to, targets_of
-from services.payments.claims import (
+from services.payments.books.budgets import Standing, lower_to, raise_to, targets_of
+from services.payments.books.ledger import Kind, line_row
+from services.payments.books.waiting import Waiting, who_is_served
+from services.payments.claims.checks import (
     CHECKS,
     ClaimFile,
     CredentialCopy,
@@ -25,11 +27,9 @@ from services.payments.claims import (
     invoice_key,
     review,
 )
-from services.payments.confirmations import Effect, judge
 from services.payments.domain import DisbursementState, Funding, FundingState
-from services.payments.ledger import Kind, line_row
+from services.payments.rails.confirmations import Effect, judge
 from services.payments.remittance import Confirmation
-from services.payments.waiting import Waiting, who_is_served
 from tests.services.payments.case import NOW, OTHER, PROVIDER, Case, claim_of, published
 
 ANN = Case("ann")

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from services.payments.domain import MakerIsChecker
-from services.payments.payees import Rail
+from services.payments.payees.payees import Rail
 from services.payments.remittance import write_confirmations
 from services.payments.usecases import reconciliation_acts
 from services.payments.usecases.advances import agree_refund, propose_refund

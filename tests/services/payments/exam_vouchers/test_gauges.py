@@ -1,7 +1,7 @@
 """The stock of exam vouchers on the metrics page."""
 
 from kit.telemetry import metrics_page
-from services.payments.exam_gauges import show
+from services.payments.exam_vouchers.gauges import show
 from services.payments.exam_vouchers.stock import Outlook
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from examples import exam_vendor
-from services.payments.exam_codes import read_lot
+from services.payments.exam_vouchers.codes import read_lot
 from services.payments.exam_vouchers.formats import Word, load_format
 from services.payments.exam_vouchers.reports import LineFault, read_report
 

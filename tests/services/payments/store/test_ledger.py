@@ -7,10 +7,10 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from services.payments import ledger
-from services.payments.ledger import RULES, Code, Kind, Scope, Transfer
+from services.payments.books import ledger
+from services.payments.books.ledger import RULES, Code, Kind, Scope, Transfer
 from services.payments.store import ledger as store
-from tests.services.payments.books import (
+from tests.services.payments.bookkeeping import (
     AWARD,
     LINE,
     NOW,

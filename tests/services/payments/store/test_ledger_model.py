@@ -17,9 +17,9 @@ from cairn.drills.ledger_model import Model
 from cairn.stack.secrets import password_of
 from contracts.ids import TransferId
 from contracts.plan import CostKind
-from services.payments.ledger import RULES, Kind, Phase, Scope
+from services.payments.books.ledger import RULES, Kind, Phase, Scope
 from services.payments.store import ledger as store
-from tests.services.payments.books import AWARD, LINE, ROUND, person, scope_of, transfer
+from tests.services.payments.bookkeeping import AWARD, LINE, ROUND, person, scope_of, transfer
 from tests.support.engines import FreshDatabase
 from tests.support.templates import clone, drop, template_for
 

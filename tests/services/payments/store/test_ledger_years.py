@@ -7,9 +7,9 @@ import asyncpg
 import pytest
 
 from contracts.plan import CostKind
-from services.payments.ledger import Code, Kind, Phase, Scope, line_row
+from services.payments.books.ledger import Code, Kind, Phase, Scope, line_row
 from services.payments.store import ledger as store
-from tests.services.payments.books import LINE, appropriation, opened, scope_of, transfer
+from tests.services.payments.bookkeeping import LINE, appropriation, opened, scope_of, transfer
 
 NEXT = line_row("oh-imap", 2027)
 

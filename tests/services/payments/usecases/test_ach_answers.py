@@ -5,16 +5,8 @@ from datetime import date, timedelta
 import pytest
 
 from contracts.events.payments import DisbursementReturned, DisbursementSettled
-from services.payments.ach_answers import (
-    CHANGE_POSTINGS,
-    RETURN_POSTINGS,
-    ChangePosting,
-    PayeeEffect,
-    Standing,
-    posting_of,
-)
+from services.payments.books.ledger import Kind
 from services.payments.domain import DisbursementState
-from services.payments.ledger import Kind
 from services.payments.nacha import (
     CHANGE_REASONS,
     RETURN_REASONS,
@@ -30,7 +22,15 @@ from services.payments.nacha import (
     file_bytes,
 )
 from services.payments.nacha.transactions import RETURNED
-from services.payments.payees import AccountState, Waits
+from services.payments.payees.payees import AccountState, Waits
+from services.payments.rails.ach_answers import (
+    CHANGE_POSTINGS,
+    RETURN_POSTINGS,
+    ChangePosting,
+    PayeeEffect,
+    Standing,
+    posting_of,
+)
 from services.payments.store import batches as batch_store
 from services.payments.store import payees as payee_store
 from services.payments.store import screening as screening_store

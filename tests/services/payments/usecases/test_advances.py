@@ -11,7 +11,7 @@ from contracts.events.eligibility import ListedAdvance, ListedClaimRules
 from contracts.events.payments import AdvanceGranted, DisbursementOrdered, DisbursementSettled, PaymentPurpose
 from contracts.ids import ClaimId, DisbursementId, TransferId
 from contracts.steps.payments import ClaimStatus
-from services.payments.advances import (
+from services.payments.claims.advances import (
     PAYMENT_CENTS_MIN,
     Advanced,
     NothingOwed,

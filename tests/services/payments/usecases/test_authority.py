@@ -3,9 +3,9 @@
 import pytest
 
 from contracts.errors import NotFound
-from services.payments.authority import DocumentDecided, DocumentKind, DocumentKnown, DocumentState, RowUnfit
+from services.payments.books.authority import DocumentDecided, DocumentKind, DocumentKnown, DocumentState, RowUnfit
+from services.payments.books.ledger import award_row, line_row, round_row
 from services.payments.domain import MakerIsChecker
-from services.payments.ledger import award_row, line_row, round_row
 from services.payments.usecases import authority
 from services.payments.usecases.program import follow_program
 from tests.services.payments.case import NOW, OTHER, PROGRAM, PROVIDER, ROUND, Case, published

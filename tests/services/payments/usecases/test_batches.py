@@ -10,12 +10,12 @@ import asyncpg
 import pytest
 
 from contracts.events.payments import DisbursementSent
-from services.payments.account_numbers import AccountNumbers
 from services.payments.domain import BatchAlreadyApproved, BatchOutOfDate, BatchState, NothingToPay, TooManyFiles
 from services.payments.gateways import ExchangeFolder
 from services.payments.nacha import SAMPLE_ORIGINATOR
 from services.payments.nacha.banking_days import is_banking_day
-from services.payments.payees import CallBack, PayeeHeld, Rail
+from services.payments.payees.account_numbers import AccountNumbers
+from services.payments.payees.payees import CallBack, PayeeHeld, Rail
 from services.payments.rails import RailNotSetUp
 from services.payments.rails.ach import ID_MODIFIERS, AchRail
 from services.payments.rails.installed import Rails

@@ -7,8 +7,8 @@ import asyncpg
 import pytest
 
 from contracts.errors import NotFound
-from services.payments.forecast import Risk
-from services.payments.ledger import Kind
+from services.payments.books.forecast import Risk
+from services.payments.books.ledger import Kind
 from services.payments.store import funding as funding_store
 from services.payments.store.journal import Wanted
 from services.payments.usecases import books

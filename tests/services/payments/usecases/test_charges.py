@@ -14,7 +14,7 @@ from contracts.events.payments import (
     ClaimStopped,
 )
 from contracts.steps.payments import ClaimStatus
-from services.payments.claim_queues import ApprovedBefore, DecidedInItsCase, NotInReview, Queue
+from services.payments.claims.queues import ApprovedBefore, DecidedInItsCase, NotInReview, Queue
 from services.payments.domain import MakerIsChecker, NothingToPay
 from services.payments.usecases.batches import build_batch
 from services.payments.usecases.charges import close_unanswered, follow_charge_answer

@@ -10,7 +10,7 @@ from contracts.events.eligibility import ListedApprovalLevel
 from contracts.events.payments import ClaimEscalated
 from contracts.ids import ClaimId
 from contracts.steps.payments import ClaimStatus
-from services.payments.claim_queues import PayeeRecorder, Queue
+from services.payments.claims.queues import PayeeRecorder, Queue
 from services.payments.domain import MakerIsChecker
 from services.payments.usecases.claim_queues import (
     close_request,

@@ -8,9 +8,9 @@ import pytest
 
 from contracts.events.payments import ExamVoucherExpired
 from contracts.steps.payments import ExamVoucherStatus, IssueExamVoucher
+from services.payments.books.ledger import line_row
 from services.payments.domain import MakerIsChecker
-from services.payments.exam_codes import ExamCodes
-from services.payments.exam_voucher_views import stock_shown
+from services.payments.exam_vouchers.codes import ExamCodes
 from services.payments.exam_vouchers.errors import (
     LotAlreadyCharged,
     LotNotCharged,
@@ -20,7 +20,6 @@ from services.payments.exam_vouchers.errors import (
 )
 from services.payments.exam_vouchers.expiry import end_of_day
 from services.payments.exam_vouchers.stock import AlertCode, Limits
-from services.payments.ledger import line_row
 from services.payments.store.vouchers import Lot
 from services.payments.usecases import lot_charges
 from services.payments.usecases.exam_stock import (
@@ -32,6 +31,7 @@ from services.payments.usecases.exam_stock import (
     watch_stock,
 )
 from services.payments.usecases.vouchers import import_lot, issue_exam_voucher
+from services.payments.views.exam_vouchers import stock_shown
 from tests.services.payments.case import NOW, PROGRAM, Case
 
 KEYS = ExamCodes(os.urandom(32))

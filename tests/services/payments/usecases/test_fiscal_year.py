@@ -21,15 +21,15 @@ from contracts.steps.fiscal_year import (
     SoftCloseYear,
 )
 from contracts.steps.payments import ClaimStatus, HoldStatus
-from services.payments.domain import Funding, MakerIsChecker
-from services.payments.fiscal_year import (
+from services.payments.books.fiscal_year import (
     CalendarUnknown,
     HeldOutsideCases,
     NotOpenEncumbrance,
     YearNotReady,
     YearUnknown,
 )
-from services.payments.ledger import Kind, Phase, Scope, Transfer, line_row
+from services.payments.books.ledger import Kind, Phase, Scope, Transfer, line_row
+from services.payments.domain import Funding, MakerIsChecker
 from services.payments.store import funding as funding_store
 from services.payments.store import ledger as ledger_store
 from services.payments.usecases import fiscal_year, year_end

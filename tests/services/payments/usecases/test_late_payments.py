@@ -7,7 +7,7 @@ import pytest
 from contracts.errors import NotFound
 from contracts.events.applications import ChargeAnswered
 from contracts.events.eligibility import ListedInterestRate
-from services.payments.provider_statement import HEADINGS
+from services.payments.claims.provider_statement import HEADINGS
 from services.payments.remittance import Confirmation
 from services.payments.usecases.charges import follow_charge_answer
 from services.payments.usecases.late_payments import record_interest, what_is_late

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.errors import NotFound
-from services.payments.account_numbers import check_account, last_four
 from services.payments.domain import MakerIsChecker
-from services.payments.payees import (
+from services.payments.payees.account_numbers import check_account, last_four
+from services.payments.payees.payees import (
     Account,
     AccountFaulty,
     AccountState,

@@ -16,7 +16,7 @@ from contracts.events.payments import ExamVoucherExpired, ExamVoucherReclaimed
 from contracts.steps.payments import ExamVoucherStatus, IssueExamVoucher
 from examples import exam_vendor
 from examples.exam_vendor import Event, Faults
-from services.payments.exam_codes import ExamCodes
+from services.payments.exam_vouchers.codes import ExamCodes
 from services.payments.exam_vouchers.errors import ReportUnreadable
 from services.payments.exam_vouchers.formats import load_format
 from services.payments.exam_vouchers.judging import Ending

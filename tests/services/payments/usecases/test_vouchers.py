@@ -13,7 +13,7 @@ from contracts.events.applications import ExamRegistered, ExamResulted
 from contracts.events.payments import ExamVoucherIssued, ExamVoucherReclaimed
 from contracts.steps.payments import ExamVoucherStatus, IssueExamVoucher
 from services.payments.domain import AlreadyRevealed, CodeKnown, LotAlreadyImported, LotUnreadable, NotRevealable
-from services.payments.exam_codes import ExamCodes, read_lot
+from services.payments.exam_vouchers.codes import ExamCodes, read_lot
 from services.payments.exam_vouchers.errors import RetakeNotYet
 from services.payments.exam_vouchers.states import MOVES, VENDOR_ONLY
 from services.payments.store.vouchers import Lot

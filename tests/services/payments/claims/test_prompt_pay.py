@@ -1,0 +1,68 @@
+"""Due days, notice days and interest: hand-worked examples, and what holds for any amount and any two days."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.payments.claims.prompt_pay import RateUnknown, day_in, due, escalation_due, interest, notice_due, start_of
+
+RATES = {2025: 800, 2026: 700}
+CAME = datetime(2026, 3, 10, 15, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("cents", "due_on", "paid_on", "days", "owed"),
+    [
+        # 300,000 x 7 % x 10 / 365 = 575.34
+        (300_000, date(2026, 3, 31), date(2026, 4, 10), 10, 575),
+        # The first day is the one after the due day: 300,000 x 7 % / 365 = 57.53
+        (300_000, date(2026, 3, 31), date(2026, 4, 1), 1, 58),
+        # Ten days of December at 8 % (657.53) and ten of January at 7 % (575.34)
+        (300_000, date(2025, 12, 21), date(2026, 1, 10), 20, 1_233),
+        # 18,250 x 7 % / 365 = 3.50: half a cent goes up
+        (18_250, date(2026, 6, 1), date(2026, 6, 2), 1, 4),
+        # A whole year
+        (300_000, date(2025, 12, 31), date(2026, 12, 31), 365, 21_000),
+        (1, date(2026, 3, 31), date(2026, 4, 10), 10, 0),
+    ],
+)
+def test_interest_as_worked_by_hand(cents, due_on, paid_on, days, owed):
+    found = interest(cents, due_on, paid_on, RATES)
+    assert found is not None
+    assert (found.days, found.cents) == (days, owed)
+    assert (found.first_on, found.last_on) == (due_on + timedelta(days=1), paid_on)
+
+
+def test_a_payment_in_time_costs_nothing():
+    for paid_on in (date(2026, 3, 1), date(2026, 3, 31)):
+        assert interest(300_000, date(2026, 3, 31), paid_on, {}) is None
+
+
+def test_a_year_without_a_rate_is_no_guess():
+    with pytest.raises(RateUnknown):
+        interest(300_000, date(2026, 12, 30), date(2027, 1, 2), RATES)
+
+
+@given(st.integers(1, 10**10), st.dates(date(2025, 1, 1), date(2026, 9, 1)), st.integers(1, 60), st.integers(0, 60))
+def test_interest_grows_with_the_days_and_parts_never_cost_more_than_a_cent_apart(cents, due_on, first, more):
+    short = interest(cents, due_on, due_on + timedelta(days=first), RATES)
+    whole = interest(cents, due_on, due_on + timedelta(days=first + more), RATES)
+    rest = interest(cents, due_on + timedelta(days=first), due_on + timedelta(days=first + more), RATES)
+    assert short
+    assert whole
+    assert short.cents <= whole.cents
+    assert abs(short.cents + (rest.cents if rest else 0) - whole.cents) <= 1
+
+
+def test_the_clocks_of_a_claim():
+    assert due(CAME) == CAME + timedelta(days=30)
+    assert (escalation_due(CAME), notice_due(CAME)) == (CAME + timedelta(days=10), CAME + timedelta(days=15))
+
+
+def test_days_are_the_programs_days():
+    zone = "America/New_York"
+    assert day_in(zone, datetime(2026, 4, 1, 3, 59, tzinfo=UTC)) == date(2026, 3, 31)
+    assert start_of(date(2026, 4, 1), zone) == datetime(2026, 4, 1, 4, 0, tzinfo=UTC)
+    assert start_of(date(2026, 12, 1), zone) == datetime(2026, 12, 1, 5, 0, tzinfo=UTC)
