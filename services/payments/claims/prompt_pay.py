@@ -1,8 +1,9 @@
 """Prompt pay: when a claim is due, by when its defects must be named, and what a late payment costs. Pure.
 
 Sources: ORC 126.30 and OAC 126-3-01 (thirty days, notice within fifteen, interest afterwards), ORC 5703.47 (the rate of
-each calendar year). Interest is simple, by the day, on what is unpaid, from the day after the due day to the day of
-payment. Days are days of the program's time zone.
+each calendar year). Interest runs by the day on what is unpaid, from the day after the due day to the day of payment;
+what is unpaid of it after thirty days is added to the principal (ORC 126.30 (E)). Days are days of the program's time
+zone.
 """
 
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from contracts.errors import Conflict
 
 DUE_DAYS = 30
 NOTICE_DAYS = 15
+COMPOUNDING_DAYS = 30
 ESCALATION_DAYS = 10
 """An undecided claim is put before people this long after it came: early enough to write within the fifteen days."""
 DAYS_OF_YEAR = 365
@@ -65,16 +67,26 @@ def start_of(day: date, zone: str) -> datetime:
 def interest(unpaid_cents: int, due_on: date, paid_on: date, rates: Mapping[int, int]) -> Interest | None:
     """Interest on a payment of `unpaid_cents`; None where it was in time.
 
-    `rates` are basis points by calendar year; each day costs 1/365 of its own year's rate. Rounded half up, once, at
-    the end. Raises `RateUnknown`.
+    `rates` are basis points by calendar year; each day costs 1/365 of its own year's rate, and every thirtieth day the
+    interest so far joins the principal. Rounded half up, once, at the end. Raises `RateUnknown`.
     """
     if paid_on <= due_on:
         return None
-    first_on = due_on + timedelta(days=1)
-    owed = Fraction(0)
-    for year in range(first_on.year, paid_on.year + 1):
+    first_on, principal = due_on + timedelta(days=1), Fraction(unpaid_cents)
+    from_day = first_on
+    while from_day <= paid_on:
+        to_day = min(paid_on, from_day + timedelta(days=COMPOUNDING_DAYS - 1))
+        principal += principal * _share(from_day, to_day, rates)
+        from_day = to_day + timedelta(days=1)
+    return Interest(first_on, paid_on, (paid_on - due_on).days, int(principal - unpaid_cents + Fraction(1, 2)))
+
+
+def _share(from_day: date, to_day: date, rates: Mapping[int, int]) -> Fraction:
+    """What these days, both included, cost of a principal."""
+    share = Fraction(0)
+    for year in range(from_day.year, to_day.year + 1):
         if year not in rates:
             raise RateUnknown(calendar_year=year)
-        from_day, to_day = max(first_on, date(year, 1, 1)), min(paid_on, date(year, 12, 31))
-        owed += Fraction(unpaid_cents * rates[year] * ((to_day - from_day).days + 1), BASIS * DAYS_OF_YEAR)
-    return Interest(first_on, paid_on, (paid_on - due_on).days, int(owed + Fraction(1, 2)))
+        first, last = max(from_day, date(year, 1, 1)), min(to_day, date(year, 12, 31))
+        share += Fraction(rates[year] * ((last - first).days + 1), BASIS * DAYS_OF_YEAR)
+    return share

@@ -23,8 +23,10 @@ CAME = datetime(2026, 3, 10, 15, 0, tzinfo=UTC)
         (300_000, date(2025, 12, 21), date(2026, 1, 10), 20, 1_233),
         # 18,250 x 7 % / 365 = 3.50: half a cent goes up
         (18_250, date(2026, 6, 1), date(2026, 6, 2), 1, 4),
-        # A whole year
-        (300_000, date(2025, 12, 31), date(2026, 12, 31), 365, 21_000),
+        # Thirty days, 300,000 x 7 % x 30 / 365 = 1,726.03, and one day of 301,726.03: 57.86
+        (300_000, date(2026, 3, 31), date(2026, 5, 1), 31, 1_784),
+        # A whole year: 300,000 x (1 + 7 % x 30 / 365) ** 12 x (1 + 7 % x 5 / 365) = 321,688.64
+        (300_000, date(2025, 12, 31), date(2026, 12, 31), 365, 21_689),
         (1, date(2026, 3, 31), date(2026, 4, 10), 10, 0),
     ],
 )
@@ -45,15 +47,17 @@ def test_a_year_without_a_rate_is_no_guess():
         interest(300_000, date(2026, 12, 30), date(2027, 1, 2), RATES)
 
 
-@given(st.integers(1, 10**10), st.dates(date(2025, 1, 1), date(2026, 9, 1)), st.integers(1, 60), st.integers(0, 60))
-def test_interest_grows_with_the_days_and_parts_never_cost_more_than_a_cent_apart(cents, due_on, first, more):
-    short = interest(cents, due_on, due_on + timedelta(days=first), RATES)
-    whole = interest(cents, due_on, due_on + timedelta(days=first + more), RATES)
-    rest = interest(cents, due_on + timedelta(days=first), due_on + timedelta(days=first + more), RATES)
+@given(st.integers(1, 10**10), st.dates(date(2025, 1, 1), date(2026, 8, 1)), st.integers(1, 30), st.integers(0, 90))
+def test_interest_never_shrinks_and_what_is_unpaid_after_thirty_days_bears_interest(cents, due_on, first, more):
+    first_on = due_on + timedelta(days=first)
+    short, month = interest(cents, due_on, first_on, RATES), interest(cents, due_on, due_on + timedelta(days=30), RATES)
     assert short
+    assert month
+    assert short.cents <= month.cents
+    whole = interest(cents, due_on, due_on + timedelta(days=30 + more), RATES)
+    rest = interest(cents + month.cents, due_on + timedelta(days=30), due_on + timedelta(days=30 + more), RATES)
     assert whole
-    assert short.cents <= whole.cents
-    assert abs(short.cents + (rest.cents if rest else 0) - whole.cents) <= 1
+    assert abs(month.cents + (rest.cents if rest else 0) - whole.cents) <= 1
 
 
 def test_the_clocks_of_a_claim():
