@@ -1,10 +1,13 @@
 """The bare counterpart of a case: a Temporal workflow with as many activities, waits, signals and upserts, and no work.
 
-Run as `python -m cairn.bench.bare --address A --cases N --activities … --signals … --upserts …` on the same server.
+Run as `python -m cairn.bench.bare --address A --cases N --activities … --signals … --upserts … --queues …` on the same
+server. With one queue the worker that runs the workflow also gets its activities, and Temporal hands them over without
+matching; with more, each activity goes to a worker of its own queue, as a request to another service must.
 """
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import time
@@ -32,12 +35,17 @@ class BareCase:
         self.signals += 1
 
     @workflow.run
-    async def run(self, activities: int, signals: int, upserts: int) -> None:
+    async def run(self, activities: int, signals: int, upserts: int, queues: int) -> None:
         for step in range(max(activities, signals, upserts)):
             if step < upserts:
                 workflow.upsert_search_attributes([STAGE.value_set(f"bare-{step}")])
             if step < activities:
-                await workflow.execute_activity(nothing, step < signals, start_to_close_timeout=timedelta(seconds=30))
+                await workflow.execute_activity(
+                    nothing,
+                    step < signals,
+                    task_queue=QUEUE if queues == 1 else f"{QUEUE}-{step % queues}",
+                    start_to_close_timeout=timedelta(seconds=30),
+                )
             if step < signals:
                 await workflow.wait_condition(lambda seen=step: self.signals > seen, timeout=timedelta(hours=1))
 
@@ -57,7 +65,7 @@ async def _signal(client: Client) -> None:
         await client.get_workflow_handle(await _to_signal.get()).signal(BareCase.heard)
 
 
-async def measure(address: str, namespace: str, cases: int, counts: tuple[int, int, int]) -> float:
+async def measure(address: str, namespace: str, cases: int, counts: tuple[int, int, int, int]) -> float:
     """Seconds for `cases` workflows, at most `IN_FLIGHT_MAX` at once."""
     client = await Client.connect(address, namespace=namespace)
     gate = asyncio.Semaphore(IN_FLIGHT_MAX)
@@ -67,14 +75,20 @@ async def measure(address: str, namespace: str, cases: int, counts: tuple[int, i
         async with gate:
             await client.execute_workflow(BareCase.run, args=list(counts), id=f"{run}/{number}", task_queue=QUEUE)
 
-    worker = Worker(
-        client,
-        task_queue=QUEUE,
-        workflows=[BareCase],
-        activities=[nothing],
-        workflow_runner=UnsandboxedWorkflowRunner(),
-    )
-    async with worker:
+    async with contextlib.AsyncExitStack() as workers:
+        queues = counts[3]
+        await workers.enter_async_context(
+            Worker(
+                client,
+                task_queue=QUEUE,
+                workflows=[BareCase],
+                activities=[nothing] if queues == 1 else [],
+                workflow_runner=UnsandboxedWorkflowRunner(),
+            )
+        )
+        for number in range(queues if queues > 1 else 0):
+            another = await Client.connect(address, namespace=namespace)
+            await workers.enter_async_context(Worker(another, task_queue=f"{QUEUE}-{number}", activities=[nothing]))
         signaling = [asyncio.create_task(_signal(client)) for _ in range(8)]
         began = time.perf_counter()
         await asyncio.gather(*(one(number) for number in range(cases)))
@@ -88,10 +102,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--address", required=True)
     parser.add_argument("--namespace", required=True)
-    for name in ("cases", "activities", "signals", "upserts"):
+    for name in ("cases", "activities", "signals", "upserts", "queues"):
         parser.add_argument(f"--{name}", type=int, required=True)
     given = parser.parse_args()
-    counts = (given.activities, given.signals, given.upserts)
+    counts = (given.activities, given.signals, given.upserts, given.queues)
     seconds = asyncio.run(measure(given.address, given.namespace, given.cases, counts))
     print(json.dumps({"seconds": seconds}), flush=True)
     # A process that used temporalio can abort while the interpreter takes itself apart.

@@ -51,7 +51,8 @@ async def measure(cases: int) -> Report:
         f"{cases} cases from the portal's POST to the settled payment: HTTP, outbox, Kafka, journey, signed webhooks,"
         " college, claim, payment file. The college and the finance system run beside it as programs of their own."
         " The bare counterpart: as many Temporal workflows with the same number of activities, timed waits, signals"
-        " and upserts, no work in them, one worker, on the same server, Cairn idle. The cases come in two halves;"
+        " and upserts, no work in them, one worker, on the same server, Cairn idle; and the same once more with the"
+        " activities on as many task queues as a case's requests go to. The cases come in two halves;"
         f" memory is flat where the second half added no more than {GROWTH_MIB_MAX:.0f} MiB.",
     )
     async with local_stack(home, fresh=True) as stack:
@@ -88,11 +89,13 @@ async def _measure(stack: "Supervisor", home: Home, cases: int, report: Report) 
             await crowd.close()
         seconds, latencies = seconds + seconds_then, latencies + latencies_then
         counts = await shape_of(settings, crowd.last_application_id)
-    bare = await _bare(settings, cases, counts)
-    rate, bare_rate = cases / seconds, cases / bare
+    bare, bare_queues = await _bare(settings, cases, counts | {"queues": 1}), await _bare(settings, cases, counts)
+    rate, bare_rate, queues_rate = cases / seconds, cases / bare, cases / bare_queues
     report.add("cases a second, whole path", f"{rate:.2f}")
     report.add("cases a second, bare workflows", f"{bare_rate:.2f}")
     report.add("share of the bare rate", f"{rate / bare_rate:.0%}", "≥ 60 %")
+    report.add(f"cases a second, bare workflows on {counts['queues']} queues", f"{queues_rate:.2f}")
+    report.add("share of that rate", f"{rate / queues_rate:.0%}")
     shape = f"{counts['activities']} activities, {counts['signals']} signals, {counts['upserts']} upserts"
     report.add("shape of one case", shape)
     report.add("whole case, p50 / p99", f"{percentile(latencies, 0.5):.1f} s / {percentile(latencies, 0.99):.1f} s")
@@ -226,7 +229,9 @@ async def shape_of(settings: Any, application_id: str) -> dict[str, int]:
     client = await connect(settings)
     history = await client.get_workflow_handle(workflow_id(application_id)).fetch_history()  # type: ignore[arg-type]
     kinds = Counter(event.event_type for event in history.events)
+    asked = [event.activity_task_scheduled_event_attributes.task_queue.name for event in history.events]
     return {
+        "queues": len({queue for queue in asked if queue}),
         "activities": kinds[EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED],
         "signals": kinds[EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED],
         "upserts": kinds[EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES],
