@@ -84,7 +84,7 @@ def run(name: str, settings: ProcessSettings, start: Callable[[Lifetime], Awaita
     telemetry.configure(name, settings)
     code = 1
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             code = runner.run(_live(name, settings, start))
             _end(code)
     except BaseException as error:
@@ -131,10 +131,7 @@ async def _until_it_ends(
         if starting.done() and not signaled.done() and not failed.done():
             starting.result()
             health.started()
-            # What lives as long as the process is not looked through again and again for garbage.
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(*GARBAGE_AFTER)
+            spare_what_lives()
             log.info("process.started")
             await asyncio.wait({signaled, failed}, return_when=asyncio.FIRST_COMPLETED)
         if failed.done():
@@ -169,6 +166,13 @@ def _stop_signals() -> asyncio.Event:
     return asked
 
 
+def spare_what_lives() -> None:
+    """What is there now lives as long as the process: it is not looked through again and again for garbage."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GARBAGE_AFTER)
+
+
 def _end_in_any_case() -> None:
     """The bound holds even where a task blocks the event loop and no timeout of its own can fire."""
     timer = threading.Timer(STOP_SECONDS_MAX + 1.0, os._exit, (2,))
@@ -176,7 +180,8 @@ def _end_in_any_case() -> None:
     timer.start()
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """What makes the event loop of every process; `None`: Python's own."""
     if sys.platform == "win32":
         return None
     import uvloop

@@ -1,4 +1,4 @@
-"""`cairn bench`: path, accept, relay, or all; prints a table and keeps it in `docs/benchmarks.md`."""
+"""`cairn bench`: one figure of merit at a time, or all; prints a table and keeps it in `docs/benchmarks.md`."""
 
 import asyncio
 import json
@@ -71,7 +71,7 @@ def vouchers(
     """Exam vouchers allocated a second by 64 clients, beside the same with plain row locks."""
     from cairn.bench.vouchers import measure
 
-    _run(measure(count), write=write, as_json=as_json)
+    _run(measure(count), write=write, as_json=as_json, as_process=True)
 
 
 @bench.command()
@@ -83,22 +83,26 @@ def ledger(
     """Holds and encumbrances a second on one hot budget, beside row locks and a plain rebuild of pgledger."""
     from cairn.bench.ledger import measure
 
-    _run(measure(entries), write=write, as_json=as_json)
+    _run(measure(entries), write=write, as_json=as_json, as_process=True)
 
 
 @bench.command(name="all")
 def everything(write: WriteFlag = True, as_json: JsonFlag = False) -> None:
     """Every benchmark, one after the other."""
-    accept(write=write, as_json=as_json)
-    relay(write=write, as_json=as_json)
-    path(write=write, as_json=as_json)
+    for each in (accept, relay, ledger, vouchers, reconcile, ach, path):
+        each(write=write, as_json=as_json)
 
 
-def _run(measuring: Awaitable[Report], *, write: bool, as_json: bool) -> None:
+def _run(measuring: Awaitable[Report], *, write: bool, as_json: bool, as_process: bool = False) -> None:
+    """`as_process`: what is measured runs in here, so on the event loop of Cairn's processes."""
+
     async def run() -> Report:
         return await measuring
 
-    report = asyncio.run(run())
+    from kit.process import loop_factory
+
+    with asyncio.Runner(loop_factory=loop_factory() if as_process else None) as runner:
+        report = runner.run(run())
     if as_json:
         print(json.dumps(report.as_json()), flush=True)
     else:

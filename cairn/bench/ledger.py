@@ -14,6 +14,7 @@ from contracts.ids import EnrollmentId
 from contracts.steps.payments import EncumberFunds, EncumbranceStatus, HoldFunds, HoldStatus
 from kit.clock import SystemClock
 from kit.db import Connection, Database
+from kit.process import spare_what_lives
 from services.payments.books.ledger import Posted, Transfer
 from services.payments.store import ledger as store
 from services.payments.usecases.coalescer import Coalescer, Waiting
@@ -93,6 +94,7 @@ async def _measure_on(ground: Ground, report: Report, past: int, rates: dict[str
     with_past = f"{past:,} past entries"
     # The first transactions pay for plans and pages that nobody needs again.
     await _holds(db, "warm", 64, 2_000)
+    spare_what_lives()
     for callers in CALLERS:
         holds, encumbrances = await _holds(db, f"{past} {callers}", callers, callers * REQUESTS_PER_CALLER)
         goal = f"≥ {GOAL_RATE:,}/s, p99 ≤ {GOAL_P99_MS} ms" if callers == 64 else ""

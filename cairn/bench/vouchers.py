@@ -14,6 +14,7 @@ from contracts.steps.payments import ExamVoucherResult, IssueExamVoucher
 from kit import crypto
 from kit.clock import SystemClock
 from kit.db import Database
+from kit.process import spare_what_lives
 from services.payments.exam_vouchers.codes import ExamCodes
 from services.payments.store import vouchers as store
 from services.payments.store.vouchers import Lot
@@ -65,6 +66,7 @@ async def measure(count: int) -> Report:
 
         together = issuing(db, SystemClock())
         await _drive(together.ask, "warm", WARM_UP)
+        spare_what_lives()
         ours = await _drive(together.ask, "ours", count)
         skipping = await _drive(alone, "skipping", baseline)
         ground.patch(f"{store.__name__}:ALLOCATE", store.ALLOCATE_AFTER_WAITING)
