@@ -29,7 +29,7 @@ def demo(
     only: Annotated[list[str] | None, typer.Option(help="Run this scenario alone (repeatable).")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Run the whole path on real engines: seventeen cases, and what became of them."""
+    """Run the whole path on real engines: eighteen cases, and what became of them."""
     chosen = [s for s in SCENARIOS if not only or s.name in only]
     if only and len(chosen) != len(set(only)):
         raise typer.BadParameter(f"scenarios are: {', '.join(s.name for s in SCENARIOS)}")
