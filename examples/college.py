@@ -38,6 +38,8 @@ class College:
         self.secret = ""
         self._issuers: dict[str, dict[str, Any]] = config["issuers"]
         self._plays: dict[str, dict[str, Any]] = config["plays"]
+        self._exam_fees: dict[str, int] = config["exam_fees"]
+        self._paid_exams: set[str] = set()
         self._journal = journal
         self._seen: dict[str, None] = {}
         self._enrollments: dict[str, dict[str, Any]] = {}
@@ -125,6 +127,7 @@ class College:
         return jws.serialize_compact(header, json.dumps(statement), OKPKey.import_key(key["jwk"]), algorithms=["EdDSA"])
 
     async def _on_exam_voucher(self, data: dict[str, Any]) -> None:
+        self._paid_exams.add(data["enrollment_id"])
         play = self._play_of.get(data["enrollment_id"], {})
         attempt = data["attempt_number"]
         results = play.get("exams", ["passed"])
@@ -143,11 +146,17 @@ class College:
         claim = {
             "invoice_number": f"{play.get('invoice', 'INV')}-{enrollment[-10:]}",
             "invoice_on": datetime.now(UTC).date().isoformat(),
-            "amount_cents": self._enrollments[enrollment]["award_cents"],
+            "amount_cents": self._price(enrollment),
             "participant_charged_cents": 0,
             "documents": [{"kind": "proof_of_payment", "reference": f"REC-{enrollment[-10:]}"}],
         }
         await self._tell(enrollment, "claims", claim)
+
+    def _price(self, enrollment: str) -> int:
+        """What is asked for: the award, without the fee of an exam that the program paid with an exam voucher."""
+        request = self._enrollments[enrollment]
+        paid = self._exam_fees.get(request["credential_id"], 0) if enrollment in self._paid_exams else 0
+        return request["award_cents"] - paid
 
     async def _tell(self, enrollment: str, what: str, body: dict[str, Any], *, name: str | None = None) -> None:
         await self.doors.post(f"/v1/enrollments/{enrollment}/{what}", body, key=f"{enrollment}-{name or what}")

@@ -39,6 +39,8 @@ class Cast:
     checker_key: str
     staff_key: str
     issuers: dict[str, dict[str, Any]]
+    exam_fees: dict[str, int]
+    """What the college charges for the exam of a credential, in cents."""
     packs: tuple[dict[str, Any], ...]
     exam_lots: dict[str, list[str]]
     """What the exam vendor sold, by exam, in the order of the file."""
@@ -57,6 +59,7 @@ class Cast:
             "api": api,
             "providers": [{"provider_id": p, "api_key": key} for p, key in self.provider_keys.items()],
             "issuers": self.issuers,
+            "exam_fees": self.exam_fees,
             "plays": plays,
         }
 
@@ -78,19 +81,26 @@ async def assemble(settings: "ProcessSettings") -> Cast:
         checker_key=await _key(settings, "finance", "casey"),
         staff_key=await _key(settings, "staff", "alex"),
         issuers=await _issuers(fields, catalog),
+        exam_fees=catalog["exam_fees"],
         packs=tuple(packs),
         exam_lots=exam_lots,
     )
 
 
 def read_catalog(folder: Path) -> dict[str, Any]:
-    """What the demo needs to know of the pack: who teaches what, who may attest it, which exams there are."""
+    """What the demo needs to know of the pack: who teaches what, who may attest it, the exams and their fees."""
     import tomllib
 
     credentials = tomllib.loads((folder / "credentials.toml").read_text())
     return {
         "runs": credentials["course_runs"],
         "issuers": {c["id"]: c["issuers"] for c in credentials["credentials"]},
+        "exam_fees": {
+            c["id"]: line["price_cents"]
+            for c in credentials["credentials"]
+            for line in c["cost_lines"]
+            if line["kind"] == "exam_fee"
+        },
         "exams": sorted({c["exam"]["exam_id"] for c in credentials["credentials"] if "exam" in c}),
     }
 

@@ -15,9 +15,10 @@ from contracts.events.payments import ClaimCheck
 from contracts.money import dollars
 from contracts.plan import CostKind
 from contracts.steps.payments import ClaimStatus, ReviewClaim
-from services.payments.domain import Funding, FundingState
+from services.payments.domain import ExamVoucherState, Funding, FundingState
 
 APPROVERS_ABOVE_THRESHOLD = 2
+SPENT_ON_EXAM = frozenset({ExamVoucherState.REGISTERED, ExamVoucherState.USED})
 
 
 class Remedy(StrEnum):
@@ -92,6 +93,8 @@ class Papers:
     twins: Sequence[TwinClaim] = ()
     charged: bool | None = None
     """The person's own word; None while it has not come."""
+    exam_voucher: ExamVoucherState | None = None
+    """The exam voucher that the person has from the program's stock; None without one, or where it came to nothing."""
     payee_recorders: frozenset[str] = frozenset()
     """Who recorded changes of the payee: they approve none of its claims."""
 
@@ -223,6 +226,17 @@ def cost_lines_are_not_funded_elsewhere(file: ClaimFile) -> Failure | None:
     return None
 
 
+def exam_is_not_paid_already(file: ClaimFile) -> Failure | None:
+    """No exam fee where the exam voucher came from the program's stock: the program paid for the exam with it."""
+    if file.papers.exam_voucher is None or file.claim.amount_cents <= _cents_without_exam(file):
+        return None
+    if file.papers.exam_voucher in SPENT_ON_EXAM:
+        text = "The exam was paid with the program's exam voucher: claim without its fee."
+        return Failure("exam_paid_by_voucher", text, Remedy.MEND)
+    text = "The person has an exam voucher of the program that was not used for this exam."
+    return Failure("exam_voucher_unused", text, Remedy.PEOPLE)
+
+
 def documents_are_attached(file: ClaimFile) -> Failure | None:
     """Every document the program asks for; the credential on record and the numbered invoice are two of them."""
     there = {one.kind for one in file.claim.documents} | {"credential", "invoice"}
@@ -306,6 +320,7 @@ CHECKS: tuple[Check, ...] = (
     claim_exceeds_its_advance,
     cost_lines_add_up,
     cost_lines_are_not_funded_elsewhere,
+    exam_is_not_paid_already,
     documents_are_attached,
     invoice_is_dated,
     invoice_is_new,
@@ -377,6 +392,21 @@ def person(name: str) -> str:
 def claimed_by_line(claim: ReviewClaim) -> dict[CostKind, int]:
     """What is claimed for each cost line; empty where the claim does not say: then it is for all of them."""
     return {line.kind: line.amount_cents for line in claim.lines}
+
+
+def _cents_without_exam(file: ClaimFile) -> int:
+    """How much of the claim can be for anything but the exam; all of it where no cost line is known."""
+    if lines := claimed_by_line(file.claim):
+        return sum(cents for kind, cents in lines.items() if kind is not CostKind.EXAM_FEE)
+    if plan := file.claim.cost_lines:
+        left = (one.price_cents - one.funded_elsewhere_cents for one in plan if one.kind is not CostKind.EXAM_FEE)
+        return sum(left)
+    listed = file.papers.listed
+    return (
+        sum(cents for kind, cents in listed.items() if kind is not CostKind.EXAM_FEE)
+        if listed
+        else (file.claim.amount_cents)
+    )
 
 
 def invoice_key(invoice_number: str) -> str:

@@ -24,6 +24,7 @@ _QUEUE_OF = {
     "invoice_resembles": Queue.DUPLICATES,
     "claim_resembles": Queue.DUPLICATES,
     "cost_line_claimed_before": Queue.DUPLICATES,
+    "exam_voucher_unused": Queue.DUPLICATES,
     "payee_unknown": Queue.PAYEES,
     "above_self_approval": Queue.LARGE_CLAIMS,
 }

@@ -131,6 +131,16 @@ SELECT v.exam_voucher_id, a.application_id, a.attempt_number, v.state, v.sealed_
 FROM exam_voucher AS v JOIN exam_voucher_allocation AS a USING (exam_voucher_id)
 WHERE v.exam_voucher_id = $1 ORDER BY a.entry DESC LIMIT 1 FOR UPDATE OF v
 """
+# A code that somebody else was given later, or that nobody can use any more, paid for no exam of this case.
+STANDING_OF_CASE = """
+SELECT v.state FROM exam_voucher_allocation AS a JOIN exam_voucher AS v USING (exam_voucher_id)
+WHERE a.application_id = $1
+    AND v.state IN ('allocated', 'revealed', 'registered', 'reusable', 'used', 'awaiting_vendor')
+    AND NOT EXISTS (
+        SELECT FROM exam_voucher_allocation AS n WHERE n.exam_voucher_id = a.exam_voucher_id AND n.entry > a.entry
+    )
+ORDER BY v.state IN ('registered', 'used') DESC, a.entry DESC LIMIT 1
+"""
 REVEALED = "UPDATE exam_voucher SET state = 'revealed', changed_at = $2 WHERE exam_voucher_id = $1"
 ADD_REVEAL = """
 INSERT INTO exam_voucher_reveal (
@@ -337,6 +347,12 @@ async def move(
     await tx.execute(
         MOVE, application_id, exam_id, attempt_number, to.value, from_, now, use.value if use else None, told_at
     )
+
+
+async def standing_of_case(tx: Connection, application_id: str) -> ExamVoucherState | None:
+    """Where the exam voucher stands that the case has from the stock, one spent on an exam before any other."""
+    state = await tx.fetchval(STANDING_OF_CASE, application_id)
+    return None if state is None else ExamVoucherState(state)
 
 
 async def held_voucher(tx: Connection, exam_voucher_id: str) -> HeldVoucher | None:

@@ -22,6 +22,7 @@ from services.payments.store import claim_rules
 from services.payments.store import claims as claim_store
 from services.payments.store import funding as funding_store
 from services.payments.store import program as program_store
+from services.payments.store import vouchers as voucher_store
 from services.payments.store.claims import Claim, Decision
 from services.payments.usecases.charges import ask_whether_charged
 from services.payments.usecases.postings import post_or_fail, transfer_of
@@ -108,6 +109,7 @@ async def _papers(tx: Connection, ask: ReviewClaim, funding: Funding) -> Papers:
         cap_cents=await claim_rules.cap_of(tx, funding.program_id, funding.round_id),
         twins=await claim_store.twins(tx, funding.person_id, ask.credential_id, ask.claim_id),
         charged=await charge_store.word(tx, ask.application_id),
+        exam_voucher=await voucher_store.standing_of_case(tx, ask.application_id),
         payee_recorders=await queue_store.payee_recorders(tx, ask.provider_id),
     )
 

@@ -27,7 +27,7 @@ from services.payments.claims.checks import (
     invoice_key,
     review,
 )
-from services.payments.domain import DisbursementState, Funding, FundingState
+from services.payments.domain import DisbursementState, ExamVoucherState, Funding, FundingState
 from services.payments.rails.confirmations import Effect, judge
 from services.payments.remittance import Confirmation
 from tests.services.payments.case import NOW, OTHER, PROVIDER, Case, claim_of, published
@@ -92,6 +92,8 @@ def twin(cents: int, kind: str = "", provider: str = PROVIDER) -> TwinClaim:
 
 
 LISTED = {CostKind.TUITION: 250_000, CostKind.EXAM_FEE: 50_000}
+WITH_EXAM = [tuition(250_000), ClaimLine(kind=CostKind.EXAM_FEE, amount_cents=50_000)]
+PLANNED = [CostLine(kind=kind, price_cents=cents) for kind, cents in LISTED.items()]
 PELL = CostLine(kind=CostKind.TUITION, price_cents=300_000, funded_elsewhere_cents=1)
 
 FAULTS = [
@@ -121,6 +123,18 @@ FAULTS = [
     (claimed(cost_lines=[PELL]), "funded_elsewhere", ClaimStatus.RETURNED),
     (claimed(cost_lines=[PELL], lines=[tuition(300_000)]), "funded_elsewhere", ClaimStatus.RETURNED),
     (papers(twins=(twin(200_000, "other"),)), "cost_line_claimed_before", ClaimStatus.REFERRED),
+    (papers(LISTED, lines=WITH_EXAM, exam_voucher=ExamVoucherState.USED), "exam_paid_by_voucher", ClaimStatus.RETURNED),
+    (
+        papers(LISTED, lines=WITH_EXAM, exam_voucher=ExamVoucherState.REVEALED),
+        "exam_voucher_unused",
+        ClaimStatus.REFERRED,
+    ),
+    (papers(LISTED, exam_voucher=ExamVoucherState.REGISTERED), "exam_paid_by_voucher", ClaimStatus.RETURNED),
+    (
+        replace(claimed(cost_lines=PLANNED), papers=Papers(exam_voucher=ExamVoucherState.USED)),
+        "exam_paid_by_voucher",
+        ClaimStatus.RETURNED,
+    ),
     (papers(rules=ListedClaimRules(documents=["credential", "proof"])), "documents_missing", ClaimStatus.RETURNED),
     (papers(twins=(twin(297_001, CostKind.BOOKS),), lines=[tuition(300_000)]), "claim_resembles", ClaimStatus.REFERRED),
     (papers(charged=True), "person_says_charged", ClaimStatus.REFERRED),
@@ -144,6 +158,27 @@ def test_each_fault_is_named_and_decides(file, reason, status):
 def test_every_check_has_a_fault_that_it_finds():
     found = {check.check for file, _, _ in FAULTS for check in review(file).checks if not check.passed}
     assert found == {check.__name__ for check in CHECKS}
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        papers(LISTED, lines=WITH_EXAM),
+        papers({CostKind.TUITION: 300_000}, exam_voucher=ExamVoucherState.USED),
+        papers(exam_voucher=ExamVoucherState.USED),
+        replace(
+            claimed(cents=250_000),
+            papers=Papers(listed=LISTED, exam_voucher=ExamVoucherState.USED),
+        ),
+        replace(
+            claimed(cents=250_000, lines=[tuition(250_000)]),
+            papers=Papers(listed=LISTED, exam_voucher=ExamVoucherState.USED),
+        ),
+    ],
+    ids=["no voucher", "no exam fee listed", "no cost line known", "without the fee", "tuition alone"],
+)
+def test_what_asks_for_no_exam_is_paid_whoever_paid_the_exam(file):
+    assert review(file).status is ClaimStatus.APPROVED
 
 
 def test_all_faults_are_told_and_the_gravest_decides():
