@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 PROGRAM = "oh-imap-bench"
 SECONDS_MAX = 3600.0
 SUBMIT_AT_ONCE = 8
+IN_FLIGHT_MAX = 250
+"""Cases under way at once. What a process keeps for each is there before the first half ends."""
 WARM_UP_CASES = 20
 ENGINES = ("postgres", "kafka", "temporal")
 GROWTH_MIB_MAX = 5.0
@@ -48,8 +50,8 @@ async def measure(cases: int) -> Report:
     report = Report(
         "path",
         "the whole path",
-        f"{cases} cases from the portal's POST to the settled payment: HTTP, outbox, Kafka, journey, signed webhooks,"
-        " college, claim, payment file. The college and the finance system run beside it as programs of their own."
+        f"{cases} cases, at most {IN_FLIGHT_MAX} under way at once, from the portal's POST to the settled payment:"
+        " HTTP, outbox, Kafka, journey, signed webhooks, college, claim, payment file. The college and the finance system run beside it as programs of their own."
         " The bare counterpart: as many Temporal workflows with the same number of activities, timed waits, signals"
         " and upserts, no work in them, one worker, on the same server, Cairn idle; and the same once more with the"
         " activities on as many task queues as a case's requests go to. The cases come in two halves;"
@@ -150,20 +152,22 @@ class Crowd:
         """Submit `cases` and return once all are closed: seconds in all, seconds of each."""
         began = time.perf_counter()
         started: dict[str, float] = {}
-        gate = asyncio.Semaphore(SUBMIT_AT_ONCE)
+        gate, under_way = asyncio.Semaphore(SUBMIT_AT_ONCE), asyncio.Semaphore(IN_FLIGHT_MAX)
 
         async def apply(number: int) -> None:
+            await under_way.acquire()
             async with gate:
                 at = time.perf_counter()
                 started[await self._apply(number)] = at
 
         paying = asyncio.create_task(self._pay())
         try:
-            async with asyncio.timeout(SECONDS_MAX):
+            async with asyncio.timeout(SECONDS_MAX), asyncio.TaskGroup() as applying:
                 first = self._applied
                 self._applied += cases
-                await asyncio.gather(*(apply(first + n) for n in range(cases)))
-                latencies = await self._all_closed(started)
+                for number in range(first, first + cases):
+                    applying.create_task(apply(number))
+                latencies = await self._all_closed(cases, started, under_way)
         finally:
             paying.cancel()
             await asyncio.gather(paying, return_exceptions=True)
@@ -185,19 +189,22 @@ class Crowd:
         self.last_application_id = answer["application_id"]
         return answer["application_id"]
 
-    async def _all_closed(self, started: dict[str, float]) -> list[float]:
-        """Ask for the newest closed cases until each of `started` was among them."""
+    async def _all_closed(self, cases: int, waiting: dict[str, float], under_way: asyncio.Semaphore) -> list[float]:
+        """Ask for the oldest open cases until so many have closed."""
         latencies: list[float] = []
-        waiting = dict(started)
-        while waiting:
+        while len(latencies) < cases:
             for application_id in list(waiting)[:50]:
                 view = await self._portal.get(f"/v1/applications/{application_id}")
                 if view["outcome"] is None:
-                    await asyncio.sleep(0.25)
                     break
                 if view["outcome"] != "reimbursed":
                     raise RuntimeError(f"a case ended {view['outcome']}: {view['reasons']}")
                 latencies.append(time.perf_counter() - waiting.pop(application_id))
+                under_way.release()
+            else:
+                if waiting:
+                    continue
+            await asyncio.sleep(0.25)
         return latencies
 
     async def _pay(self) -> None:
