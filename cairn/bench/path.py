@@ -51,7 +51,8 @@ async def measure(cases: int) -> Report:
         "path",
         "the whole path",
         f"{cases} cases, at most {IN_FLIGHT_MAX} under way at once, from the portal's POST to the settled payment:"
-        " HTTP, outbox, Kafka, journey, signed webhooks, college, claim, payment file. The college and the finance system run beside it as programs of their own."
+        " HTTP, outbox, Kafka, journey, signed webhooks, college, claim, payment file. The college and the"
+        " finance system run beside it as programs of their own."
         " The bare counterpart: as many Temporal workflows with the same number of activities, timed waits, signals"
         " and upserts, no work in them, one worker, on the same server, Cairn idle; and the same once more with the"
         " activities on as many task queues as a case's requests go to. The cases come in two halves;"
