@@ -1,11 +1,9 @@
 """The drill `bank-files`: two people, one content, one transmission, evidence before settlement, returns stay owed.
 
-The finance office is killed by SIGKILL between any two steps; the bank keeps its own journal of what reached it.
+The finance office is killed by SIGKILL in and between its steps; the bank keeps its own journal of what reached it.
 """
 
-import asyncio
 import json
-import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -20,7 +18,7 @@ from cairn.drills.bank_files_child import POINTS, work
 from cairn.drills.bank_files_desk import AT, CENTS, COOLING_DAYS, MAKER, MOVING, PROVIDER, Desk
 from cairn.drills.books import books_are_proven
 from cairn.drills.drill import Drill, Fault, Trial, changes_schema, drops_constraint, patches, together
-from cairn.stack.layout import ROOT
+from cairn.drills.dying import killed_where_it_stops
 from contracts.errors import CairnError
 from contracts.ids import DisbursementId
 from services.payments.gateways import ExchangeFolder
@@ -32,7 +30,6 @@ from services.payments.usecases.confirmations import take_confirmations
 from services.payments.usecases.screening import approve_release, hold_payee, propose_release
 
 SETTLING = ("while a settlement is saved", "after a settlement is saved")
-CHILD_SECONDS_MAX = 60.0
 PAYMENTS_A_POINT = 20
 APPROPRIATED_CENTS = 10_000_000_000
 
@@ -81,7 +78,7 @@ async def run(trial: Trial) -> None:
 
 
 async def _deaths(desk: Desk) -> None:
-    trial, bank = desk.trial, Bank(desk.folder)
+    trial, bank, path = desk.trial, Bank(desk.folder), desk.folder / "child.json"
     config = {"seed": trial.seed, "folder": str(desk.folder), "dsn": trial.ground.dsn_of("cairn_payments")}
     points = trial.chance.sample(sorted(POINTS), min(len(POINTS), trial.count(len(POINTS), least=2)))
     owed: list[DisbursementId] = []
@@ -91,7 +88,8 @@ async def _deaths(desk: Desk) -> None:
         if point in SETTLING:
             await work(config)
             bank.take()
-        if await _child(desk.folder, config | {"point": point}) == -9:
+        path.write_text(json.dumps(config | {"point": point}), encoding="utf-8")
+        if await killed_where_it_stops("-m", "cairn.drills.bank_files_child", str(path)):
             died.append(point)
         # The bank takes what is there at once: a second copy of a file would be a second file.
         bank.take()
@@ -110,21 +108,6 @@ async def _deaths(desk: Desk) -> None:
     await work(config)
     bank.take()
     trial.equal("journal entries of another run", entries, await _count(desk, "transfer"))
-
-
-async def _child(folder: Path, config: dict[str, Any]) -> int | None:
-    path = folder / "child.json"
-    path.write_text(json.dumps(config), encoding="utf-8")
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "cairn.drills.bank_files_child", str(path), cwd=ROOT,
-        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        return await asyncio.wait_for(child.wait(), CHILD_SECONDS_MAX)
-    except TimeoutError:
-        child.kill()
-        await child.wait()
-        return None
 
 
 async def _two_people(desk: Desk) -> None:

@@ -1,19 +1,16 @@
-"""A finance office in a process of its own, which ends itself by SIGKILL at a named point: `python -m … CONFIG.json`.
+"""A finance office in a process of its own, which stops at a point and is killed there: `python -m … CONFIG.json`.
 
 It does what is left to do, from wherever the one before it died: build, approve, transmit, read the bank's answers.
 """
 
 import asyncio
-import functools
 import json
-import os
-import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from cairn.drills.bank_files_desk import AT, CHECKER, MAKER, rails_of
+from cairn.drills.dying import Point, stop_at
 from kit.db import Database
 from services.payments.domain import NothingToPay
 from services.payments.gateways import ExchangeFolder
@@ -23,41 +20,19 @@ from services.payments.usecases import postings
 from services.payments.usecases.batches import approve_batch, build_batch, transmit_batches
 from services.payments.usecases.confirmations import read_inbound
 
-POINTS: dict[str, tuple[Any, str, bool]] = {
-    "while a batch is built": (batch_store, "add_batch", True),
-    "after a batch is built": (batch_store, "batches_built", False),
-    "while its money is posted": (postings.ledger_store, "post", True),
-    "while its approval is saved": (batch_store, "add_entries", True),
-    "before its file is staged": (ExchangeFolder, "stage", False),
-    "after its file is staged": (ExchangeFolder, "stage", True),
-    "before its file goes out": (ExchangeFolder, "release", False),
-    "after its file went out": (ExchangeFolder, "release", True),
-    "while a settlement is saved": (payment_store, "settled", True),
-    "after a settlement is saved": (ExchangeFolder, "done", False),
+POINTS = {
+    "while a batch is built": Point(batch_store, "add_batch", True),
+    "after a batch is built": Point(batch_store, "batches_built", False),
+    "while its money is posted": Point(postings.ledger_store, "post", True),
+    "while its approval is saved": Point(batch_store, "add_entries", True),
+    "before its file is staged": Point(ExchangeFolder, "stage", False),
+    "after its file is staged": Point(ExchangeFolder, "stage", True),
+    "before its file goes out": Point(ExchangeFolder, "release", False),
+    "after its file went out": Point(ExchangeFolder, "release", True),
+    "while a settlement is saved": Point(payment_store, "settled", True),
+    "after a settlement is saved": Point(ExchangeFolder, "done", False),
 }
-"""Where the process dies: the holder and name of a function, and whether it has been done by then."""
-
-
-def die_at(point: str) -> None:
-    holder, name, after = POINTS[point]
-    given: Callable[..., Any] = getattr(holder, name)
-
-    def gone() -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    @functools.wraps(given)
-    async def dies_async(*positional: Any, **named: Any) -> Any:
-        if after:
-            await given(*positional, **named)
-        gone()
-
-    @functools.wraps(given)
-    def dies(*positional: Any, **named: Any) -> Any:
-        if after:
-            given(*positional, **named)
-        gone()
-
-    setattr(holder, name, dies_async if asyncio.iscoroutinefunction(given) else dies)
+"""Where the office dies."""
 
 
 async def work(config: dict[str, Any]) -> None:
@@ -85,7 +60,7 @@ async def work(config: dict[str, Any]) -> None:
 def main() -> None:
     config = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     if config["point"]:
-        die_at(config["point"])
+        stop_at(POINTS[config["point"]])
     asyncio.run(work(config))
 
 

@@ -11,24 +11,22 @@ import asyncpg
 from cairn.drills.books import books_are_proven
 from cairn.drills.drill import Drill, Fault, Trial, drops_constraint, edits_function, patches
 from cairn.drills.year_books import (
+    ASKED,
     CALENDAR,
     LINE,
-    NEXT,
     NOW,
-    PROGRAM,
-    YEAR,
     YearCase,
     cases_of,
+    close_year,
     open_year,
+    stages,
     transfer,
+    year_is_closed,
 )
 from contracts.errors import CairnError, Unavailable
 from contracts.ids import TransferId
 from contracts.steps.fiscal_year import (
     ApproveYearEnd,
-    HardCloseYear,
-    PostYearEnd,
-    ProposeYearEnd,
     SoftCloseStatus,
     SoftCloseYear,
     YearEndReport,
@@ -46,20 +44,13 @@ from services.payments.usecases.postings import lapse_recovered
 ENCUMBRANCES, PAID, KILLS = 50_000, 20, 10
 SPARE_CENTS = 123_456
 ATTEMPTS_MAX = 200
-CALLS_MAX = 5_000
 SKEW = timedelta(hours=1)
-ASKED = {"program_id": PROGRAM, "fiscal_year": YEAR}
 
 CUT = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 WHERE usename = 'cairn_payments' AND datname = current_database()
 """
 POSTED = "SELECT count(*) FROM year_end_encumbrance WHERE outcome IS NOT NULL"
-WRONG_CASES = """
-SELECT count(*) FROM unnest($1::text[], $2::text[], $3::text[]) AS e(application_id, state, book)
-LEFT JOIN funding AS f ON f.application_id = e.application_id
-WHERE f.state IS DISTINCT FROM e.state OR f.book IS DISTINCT FROM e.book
-"""
 
 
 async def run(trial: Trial) -> None:
@@ -70,7 +61,7 @@ async def run(trial: Trial) -> None:
     trial.ground.patch("services.payments.usecases.fiscal_year:LISTED_PER_TURN", max(7, len(cases) // 13))
     db = await trial.ground.open(connections_max=6)
     await open_year(trial, db, cases, SPARE_CENTS)
-    encumbered = (await _stages(db, LINE))["encumbered"]
+    encumbered = (await stages(db, LINE))["encumbered"]
     settled = await _pay(db, cases[:PAID])
     open_cases = cases[len(settled) :]
 
@@ -87,24 +78,11 @@ async def run(trial: Trial) -> None:
     trial.equal("resolved meanwhile", 0, report.resolved_cents)
     trial.holds("connections cut meanwhile", "at least 1 a kill", cuts >= KILLS, cuts)
     trial.equal("encumbered at first", sum(c.cents for c in cases), encumbered)
-    await _books_after(trial, db, open_cases, expected[True])
+    await year_is_closed(trial, db, open_cases, expected[True])
     await _again(trial, db, report)
     await _afterwards(trial, db, next(c for c in open_cases if c.is_of_the_year), settled)
     _calendars(trial)
     await books_are_proven(trial, db)
-
-
-async def _close(db: Database, *, now: datetime) -> YearEndReport:
-    """The workflow's steps from the first to the last, as a close that is started anew asks them."""
-    await fiscal_year.soft_close(SoftCloseYear(**ASKED), db=db, now=now)
-    proposal = await fiscal_year.propose(ProposeYearEnd(**ASKED), db=db, now=now)
-    if proposal.unapproved or not proposal.approvals:
-        ask = ApproveYearEnd(**ASKED, digest=proposal.digest, made_by="anna", checked_by="ben")
-        await fiscal_year.approve(ask, db=db, now=now)
-    for _ in range(CALLS_MAX):
-        if (await year_end.post_year_end(PostYearEnd(**ASKED), db=db, now=now)).left == 0:
-            break
-    return await year_end.hard_close(HardCloseYear(**ASKED), db=db, now=now)
 
 
 async def _close_while_cut(trial: Trial, db: Database) -> tuple[YearEndReport, int]:
@@ -129,7 +107,7 @@ async def _close_while_cut(trial: Trial, db: Database) -> tuple[YearEndReport, i
     try:
         for attempt in range(ATTEMPTS_MAX):
             try:
-                return await _close(db, now=NOW + SKEW * (attempt % 3 - 1)), cuts
+                return await close_year(db, now=NOW + SKEW * (attempt % 3 - 1)), cuts
             except Unavailable:
                 continue
         raise TimeoutError("the close does not come to its end")
@@ -185,29 +163,12 @@ class _Undone(Exception):
     """Takes back what the table should not have taken."""
 
 
-async def _books_after(trial: Trial, db: Database, cases: list[YearCase], carried_cents: int) -> None:
-    closed = await _stages(db, LINE)
-    left = {stage: closed[stage] for stage in ("available", "held", "encumbered")}
-    trial.equal("what the closed line still promises", dict.fromkeys(left, 0), left)
-    trial.equal("encumbered in the next year's line", carried_cents, (await _stages(db, NEXT))["encumbered"])
-    owner = await trial.ground.owner()
-    wrong = await owner.fetchval(
-        WRONG_CASES,
-        [case.application_id for case in cases],
-        ["encumbered" if case.is_of_the_year else "lapsed" for case in cases],
-        [NEXT if case.is_of_the_year else LINE for case in cases],
-    )
-    trial.equal("cases whose money is not where their service date puts it", 0, wrong)
-    told = await owner.fetchval("SELECT count(*) FROM outbox WHERE type = 'cairn.payments.funds.lapsed.v1'")
-    trial.equal("cases told that their money lapsed", sum(not c.is_of_the_year for c in cases), told)
-
-
 async def _again(trial: Trial, db: Database, report: YearEndReport) -> None:
     """Asked once more from the first step, three hours later by its own clock: nothing is posted, nothing is told."""
     owner = await trial.ground.owner()
     counted = "SELECT (SELECT count(*) FROM transfer) || ' entries, ' || (SELECT count(*) FROM outbox) || ' facts'"
     before = await owner.fetchval(counted)
-    trial.equal("the report of a second run", report, await _close(db, now=NOW + 3 * SKEW))
+    trial.equal("the report of a second run", report, await close_year(db, now=NOW + 3 * SKEW))
     trial.equal("journal and facts after a second run", before, await owner.fetchval(counted))
 
 
@@ -223,13 +184,13 @@ async def _afterwards(trial: Trial, db: Database, carried: YearCase, settled: li
         posted = await store.post(tx, [expend, send, settle, late])
     trial.equal("a carried claim, its payment and its return", [Code.OK] * 4, [one.outcome for one in posted])
     (returned, first), (refunded, second) = settled[0], settled[1]
-    before = await _stages(db, LINE)
+    before = await stages(db, LINE)
     recover = transfer(Kind.RECOVER, refunded, of=second.id)
     async with db.transaction() as tx:
         posted = await store.post(tx, [transfer(Kind.RETURN_LATE, returned, of=first.id), recover])
         await lapse_recovered(tx, [recover])
     trial.equal("a late return and a refund after the hard close", [Code.OK] * 2, [one.outcome for one in posted])
-    after = await _stages(db, LINE)
+    after = await stages(db, LINE)
     moved = {stage: after[stage] - before[stage] for stage in after if after[stage] != before[stage]}
     wanted = {"payable": returned.cents, "disbursed": -returned.cents - refunded.cents, "lapsed": refunded.cents}
     trial.equal("where that money went", wanted, moved)
@@ -290,12 +251,6 @@ def _calendars(trial: Trial) -> None:
             (found.last_day(year), found.first_day(year + 1)),
             (last, first),
         )
-
-
-async def _stages(db: Database, row: str) -> dict[str, int]:
-    async with db.connection() as connection:
-        found = (await store.balances(connection, [row])).get(row)
-    return dict(found.stages) if found else {}
 
 
 def _day_by_utc(_: FiscalCalendar, moment: datetime) -> Any:

@@ -8,12 +8,11 @@ import asyncio
 import json
 import os
 import sys
-from asyncio.subprocess import PIPE
-from contextlib import suppress
 from typing import Any
 
 from cairn.drills.books import AT, books_are_proven, hold_of, published
 from cairn.drills.drill import Drill, Fault, Trial, patches
+from cairn.drills.dying import kill, process
 from cairn.drills.hot_budget import CENTS, encumbrance_of
 from contracts.errors import Unavailable
 from contracts.ids import ApplicationId
@@ -77,10 +76,9 @@ async def run(trial: Trial) -> None:
 async def _live(trial: Trial, cases: int, told: dict[str, list[Any]], answers_until: int | None) -> bool:
     """One process, up to its death after so many answers, or to its end; whether it came to its end."""
     dsn = trial.ground.dsn_of("cairn_payments")
-    child = await asyncio.create_subprocess_exec(sys.executable, *CHILD, dsn, str(cases), stdout=PIPE)
-    assert child.stdout is not None
     heard = 0
-    try:
+    async with process(*CHILD, dsn, str(cases)) as child:
+        assert child.stdout is not None
         while line := await child.stdout.readline():
             name, answer = json.loads(line)
             told.setdefault(name, []).append(answer)
@@ -88,13 +86,8 @@ async def _live(trial: Trial, cases: int, told: dict[str, list[Any]], answers_un
             if heard == answers_until:
                 # Not always just after an answer: that is when least is under way.
                 await asyncio.sleep(trial.chance.random() * MOMENT_SECONDS)
-                with suppress(ProcessLookupError):
-                    child.kill()
+                await kill(child)
         return await child.wait() == 0
-    finally:
-        if child.returncode is None:
-            child.kill()
-            await child.wait()
 
 
 async def work(dsn: str, cases: int) -> None:
