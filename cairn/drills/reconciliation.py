@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,6 +11,8 @@ import asyncpg
 
 from cairn.drills.books import AT, books_are_proven
 from cairn.drills.drill import Drill, Trial
+from cairn.drills.dying import killed_where_it_stops
+from cairn.drills.reconciliation_child import POINTS, work
 from cairn.drills.sent_payments import CHECKER, MAKER, Paid, order, send
 from contracts.errors import CairnError
 from examples.bank import BANK, Bank
@@ -19,10 +22,9 @@ from services.payments.nacha.banking_days import after
 from services.payments.remittance import Confirmation, write_confirmations
 from services.payments.usecases import reconciliation_acts as acts
 from services.payments.usecases.batches import transmit_batches
-from services.payments.usecases.confirmations import read_inbound
 from services.payments.usecases.reconciliation import reconcile_open
 from services.payments.usecases.reconciliation_page import page_of
-from services.payments.usecases.statements import read_statements, take_statement
+from services.payments.usecases.statements import take_statement
 
 PAYMENTS, BATCHES = 1_000, 10
 QUIET_DAYS_MAX = 20
@@ -80,6 +82,8 @@ class Campaign:
     exchange: ExchangeFolder
     bank: Bank
     payments: list[Paid]
+    points: list[str]
+    """Where the next processes die, one a day."""
     now: datetime = AT
     confirmed: set[str] = field(default_factory=set[str])
     kills: int = 0
@@ -95,14 +99,23 @@ class Campaign:
         self.bank.look()
         if kill:
             await self._killed()
+        elif self.points:
+            await self._dies()
         await self._work()
         await self._people()
         await self._look()
 
     async def _work(self) -> None:
-        await read_inbound(exchange=self.exchange, db=self.db, now=self.now)
-        await read_statements(exchange=self.exchange, ours=OURS, db=self.db, now=self.now)
-        await reconcile_open(db=self.db, now=self.now)
+        await work(exchange=self.exchange, ours=OURS, db=self.db, now=self.now)
+
+    async def _dies(self) -> None:
+        """The same work in a process that dies; where the day has nothing that brings it there, tomorrow's does."""
+        ground, path = self.trial.ground, self.trial.ground.folder / "child.json"
+        config = {"folder": str(ground.folder), "dsn": ground.dsn_of("cairn_payments"), "ours": sorted(OURS)}
+        path.write_text(json.dumps(config | {"point": self.points[0], "now": self.now.isoformat()}), encoding="utf-8")
+        if await killed_where_it_stops("-m", "cairn.drills.reconciliation_child", str(path)):
+            self.points.pop(0)
+        await self._look()
 
     async def _killed(self) -> None:
         """The same work, cut off by the death of its connection while it writes to a table that chance decides."""
@@ -161,7 +174,7 @@ async def run(trial: Trial) -> None:
         some = campaign.payments[at : at + size]
         await order_and_send(campaign, some, first=at == 0)
         campaign.confirm(some)
-        await campaign.day(kill=at == 0 or trial.chance.random() < KILLED_SHARE)
+        await campaign.day(kill=at == 0 or (not campaign.points and trial.chance.random() < KILLED_SHARE))
     for _ in range(QUIET_DAYS_MAX):
         await campaign.day(kill=False)
         if campaign.bank.quiet:
@@ -201,7 +214,8 @@ async def _campaign(trial: Trial) -> Campaign:
     ]
     files = [*FILES, *(trial.chance.choice((*FILES, "")) for _ in range(BATCHES))]
     bank = Bank(folder, folder / "bank.jsonl", BEHAVIORS, files, seed=trial.seed)
-    return Campaign(trial, await trial.ground.open(), ExchangeFolder(folder), bank, payments)
+    points = trial.chance.sample(sorted(POINTS), trial.count(len(POINTS), least=2))
+    return Campaign(trial, await trial.ground.open(), ExchangeFolder(folder), bank, payments, points)
 
 
 async def _check(trial: Trial, campaign: Campaign) -> None:
@@ -236,6 +250,7 @@ async def _check(trial: Trial, campaign: Campaign) -> None:
     page = await page_of(db=campaign.db, now=campaign.now)
     totals = (page.in_transit.ledger_cents, page.in_transit.entries_cents, page.in_transit.expected_cents)
     trial.equal("in transit: ledger, entries, expected", (0, 0, 0), totals)
+    trial.equal("points at which no process came to die", [], campaign.points)
     trial.holds("connections killed while settling", "more than 0", campaign.kills > 0, campaign.kills)
 
 
