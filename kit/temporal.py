@@ -16,7 +16,12 @@ from google.protobuf.message import DecodeError
 from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
 from temporalio.contrib.pydantic import PydanticPayloadConverter
-from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes, PayloadCodec
+from temporalio.converter import (
+    CompositePayloadConverter,
+    DataConverter,
+    DefaultFailureConverterWithEncodedAttributes,
+    PayloadCodec,
+)
 from temporalio.exceptions import ApplicationError
 from temporalio.service import GrpcCompression, RPCError
 from temporalio.worker import Worker
@@ -52,6 +57,19 @@ class TemporalUnavailable(Unavailable):
 
 class StepsMismatch(RuntimeError):
     """A worker's activities are not exactly the steps its queue declares."""
+
+
+_PYDANTIC = PydanticPayloadConverter()
+
+
+class PayloadsOfTheProcess(CompositePayloadConverter):
+    """Pydantic in and out, with one cache of type adapters for the whole process.
+
+    Temporal makes a converter for every workflow it runs; adapters kept in each would cost more than the workflow.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(*_PYDANTIC.converters.values())
 
 
 class EncryptingCodec(PayloadCodec):
@@ -91,7 +109,7 @@ class EncryptingCodec(PayloadCodec):
 def converter(*keys: bytes) -> DataConverter:
     """Pydantic in and out, encrypted, failures too."""
     return DataConverter(
-        payload_converter_class=PydanticPayloadConverter,
+        payload_converter_class=PayloadsOfTheProcess,
         payload_codec=EncryptingCodec(*keys),
         failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
     )

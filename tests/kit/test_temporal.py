@@ -206,3 +206,12 @@ async def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path) -> None
     settings = ProcessSettings(secrets_dir=tmp_path, temporal_address="127.0.0.1:1")
     with pytest.raises(TemporalUnavailable):
         await connect(settings, wait_seconds=0.0)
+
+
+def test_one_cache_of_type_adapters_serves_every_workflow() -> None:
+    made = [converter(KEY).payload_converter_class() for _ in range(2)]
+    (payload,) = made[0].to_payloads([{"a": 1}])
+    assert [each.from_payloads([payload], [dict[str, int]]) for each in made] == [[{"a": 1}], [{"a": 1}]]
+    adapters: list[Any] = [vars(each)["converters"][b"json/plain"]._type_adapter for each in made]
+    assert adapters[0] is adapters[1]
+    assert adapters[0].cache_info().hits > 0
