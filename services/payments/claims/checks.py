@@ -15,7 +15,7 @@ from contracts.events.payments import ClaimCheck
 from contracts.money import dollars
 from contracts.plan import CostKind
 from contracts.steps.payments import ClaimStatus, ReviewClaim
-from services.payments.domain import ExamVoucherState, Funding, FundingState
+from services.payments.domain import ExamVoucherState, Funding, FundingState, person
 
 APPROVERS_ABOVE_THRESHOLD = 2
 SPENT_ON_EXAM = frozenset({ExamVoucherState.REGISTERED, ExamVoucherState.USED})
@@ -382,11 +382,6 @@ def approvers_by_level(cents: int, rules: ListedClaimRules) -> int:
         if cents <= level.up_to_cents:
             return max(1, level.approvers)
     return APPROVERS_ABOVE_THRESHOLD if rules.approval_levels else 1
-
-
-def person(name: str) -> str:
-    """One name for one person: `finance/anna` signs the same as `anna`."""
-    return name.rsplit("/", 1)[-1]
 
 
 def claimed_by_line(claim: ReviewClaim) -> dict[CostKind, int]:

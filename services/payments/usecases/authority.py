@@ -19,7 +19,7 @@ from services.payments.books.authority import (
     transfers_of,
 )
 from services.payments.books.ledger import Code, line_row
-from services.payments.domain import MakerIsChecker
+from services.payments.domain import two_people
 from services.payments.store import authority as store
 from services.payments.store import ledger as ledger_store
 from services.payments.store import program as program_store
@@ -108,8 +108,7 @@ async def _open_document(tx: Connection, document_id: str, checker: str) -> Budg
     document = await store.document(tx, document_id)
     if document is None:
         raise NotFound(kind="budget document")
-    if document.made_by == checker:
-        raise MakerIsChecker
+    two_people(checker, document.made_by)
     if document.state is not DocumentState.PROPOSED:
         raise DocumentDecided
     return document

@@ -8,11 +8,10 @@ from contracts.events.applications import ClaimSubmitted
 from contracts.events.payments import ClaimEscalated
 from kit import outbox
 from kit.db import Connection, Database
-from services.payments.claims.checks import person
 from services.payments.claims.prompt_pay import ESCALATION_DAYS, day_in, notice_due
 from services.payments.claims.queues import ApprovedBefore, DecidedInItsCase, NotInReview, PayeeRecorder, Queue
 from services.payments.claims.requests import RequestSlot, slot_for
-from services.payments.domain import two_people
+from services.payments.domain import person, two_people
 from services.payments.store import claim_queues as store
 from services.payments.store import claim_rules
 from services.payments.store import claims as claim_store
@@ -45,7 +44,7 @@ async def decide_stopped(
     """One person's word on a claim that was stopped after its approval; None once that decided it.
 
     As many different people as the amount takes let it go on; one refusal is enough to revoke it. Raises also
-    `DecidedInItsCase`.
+    `DecidedInItsCase`; `PaymentUnderWay` for a refusal while the bank's word on its payment is not there.
     """
     claim = await claim_store.claim(tx, claim_id)
     if claim is None:
@@ -90,7 +89,7 @@ async def _may_decide(tx: Connection, claim_id: str, actor: str) -> OpenReview:
     if review is None:
         raise NotInReview
     who = person(actor)
-    two_people(who, person(review.submitted_by))
+    two_people(who, review.submitted_by)
     if who in review.approved:
         raise ApprovedBefore
     if who in {person(name) for name in await store.payee_recorders(tx, review.provider_id)}:

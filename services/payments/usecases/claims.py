@@ -11,11 +11,11 @@ from contracts.steps.payments import ClaimReviewed, ClaimStatus, ReviewClaim
 from kit import outbox
 from kit.db import Connection, Database
 from services.payments.books.ledger import Kind
-from services.payments.claims.checks import ClaimFile, Papers, Review, person, review
+from services.payments.claims.checks import ClaimFile, Papers, Review, review
 from services.payments.claims.prompt_pay import day_in, due
 from services.payments.claims.queues import queue_for
 from services.payments.claims.requests import proper_invoice_at, slot_for
-from services.payments.domain import Funding, FundingState, NotYetKnown, RequestDiffers
+from services.payments.domain import Funding, FundingState, NotYetKnown, RequestDiffers, person
 from services.payments.store import charges as charge_store
 from services.payments.store import claim_queues as queue_store
 from services.payments.store import claim_rules

@@ -6,7 +6,7 @@ from contracts.ids import TransferId
 from contracts.plan import CostKind
 from kit.db import Connection
 from services.payments.books.ledger import Code, Kind, Scope, Transfer, line_row
-from services.payments.domain import MakerIsChecker
+from services.payments.domain import two_people
 from services.payments.exam_vouchers.errors import LotAlreadyCharged, LotNotCharged, LotNotCovered, LotUnknown
 from services.payments.store import ledger as ledger_store
 from services.payments.store import lot_charges as store
@@ -39,8 +39,7 @@ async def charge_lot(
 async def approve_charge(tx: Connection, lot_id: str, *, checker: str, now: datetime) -> LotCharge:
     """The codes came and the invoice is right: what was set aside is payable. Refused to whoever charged the lot."""
     charge = await _found(tx, lot_id)
-    if checker == charge.made_by:
-        raise MakerIsChecker
+    two_people(checker, charge.made_by)
     if charge.checked_by is not None:
         return charge
     held = _id(lot_id, Kind.HOLD)
