@@ -138,7 +138,7 @@ def status(
         asyncio.run(_print_lines(list_of_year(_payments(), program, year)))
         return
     books: dict[str, Any] = asyncio.run(books_of_year(_payments(), program, year))
-    facts = [("phase", books["phase"]), ("year ends", books["ends_at"])]
+    facts = [("phase", books["phase"]), ("year ends", books["ends_at"] or "not published")]
     for part in ("proposal", "report"):
         facts += [(f"{part}: {name.replace('_', ' ')}", str(value)) for name, value in (books[part] or {}).items()]
     facts += [
@@ -157,10 +157,10 @@ def approve_year(
     as_json: JsonFlag = False,
 ) -> None:
     """Agree to the list, as one of two different people; the second agreement has it posted."""
-    from workflows.year_desk import approve_close
+    from services.payments.desk.budgets import approve_year as agree
 
     who = actor or getpass.getuser()
-    view = asyncio.run(approve_close(settings(), program, year, actor=who, digest=digest, note=note))
+    view = asyncio.run(agree(_payments(), program, year, actor=who, digest=digest, note=note))
     answer(as_json, {"close": view}, f"{view['stage']}, agreed by {', '.join(view['approved_by'])}")
 
 
@@ -175,12 +175,12 @@ def amend(
     as_json: JsonFlag = False,
 ) -> None:
     """Carry what was to lapse, or the other way round; whoever agreed before has to agree again."""
-    from workflows.year_desk import amend_close
+    from services.payments.desk.budgets import amend_year
 
     who = actor or getpass.getuser()
     view = asyncio.run(
-        amend_close(
-            settings(), program, year, actor=who, encumbrance=encumbrance, disposition=disposition, reason=reason
+        amend_year(
+            _payments(), program, year, actor=who, encumbrance=encumbrance, disposition=disposition, reason=reason
         )
     )
     answer(as_json, {"close": view}, f"{view['stage']}, the list is {view['proposal']['digest']} now")

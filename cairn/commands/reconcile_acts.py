@@ -5,7 +5,7 @@ import getpass
 import json
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,7 @@ from cairn.exits import Exit
 from cairn.output import JsonFlag, answer
 
 if TYPE_CHECKING:
+    from services.payments.reconciling.decisions import DecisionKind
     from services.payments.settings import PaymentsSettings
     from services.payments.store.reconciliation_acts import Act
 
@@ -52,7 +53,7 @@ def show_page(*, as_json: bool) -> None:
 
 def explain(line: LineArgument, reason: ReasonOption, by: ByOption = None, as_json: JsonFlag = False) -> None:
     """Say what a line is that is no payment of the program. A payment or return takes a second person."""
-    _line("explain", line, reason, by, as_json=as_json)
+    _decide("explain", line, reason, by, as_json=as_json)
 
 
 def match(
@@ -63,22 +64,22 @@ def match(
     as_json: JsonFlag = False,
 ) -> None:
     """Say which payment is behind a line of its amount. Where money moves in the ledger, a second person agrees."""
-    _line("match", line, reason, by, payment=payment, as_json=as_json)
+    _decide("match", line, reason, by, payment=payment, as_json=as_json)
 
 
 def unmatch(line: LineArgument, reason: ReasonOption, by: ByOption = None, as_json: JsonFlag = False) -> None:
     """Open a line again on which no money was moved in the ledger."""
-    _line("unmatch", line, reason, by, as_json=as_json)
+    _decide("unmatch", line, reason, by, as_json=as_json)
 
 
 def accept(statement: StatementArgument, reason: ReasonOption, by: ByOption = None, as_json: JsonFlag = False) -> None:
     """Take a held statement although it does not continue its account. A second person agrees."""
-    _statement("accept", statement, reason, by, as_json=as_json)
+    _decide("accept", statement, reason, by, as_json=as_json)
 
 
 def dismiss(statement: StatementArgument, reason: ReasonOption, by: ByOption = None, as_json: JsonFlag = False) -> None:
     """Put a held statement aside: the bank has sent another. Its file is kept."""
-    _statement("dismiss", statement, reason, by, as_json=as_json)
+    _decide("dismiss", statement, reason, by, as_json=as_json)
 
 
 def agree(decision: ActArgument, by: ByOption = None, as_json: JsonFlag = False) -> None:
@@ -88,40 +89,25 @@ def agree(decision: ActArgument, by: ByOption = None, as_json: JsonFlag = False)
     _tell(asyncio.run(desk.agree(payments_settings(), decision, checker=_name(by))), as_json=as_json)
 
 
-def withdraw(decision: ActArgument, as_json: JsonFlag = False) -> None:
+def withdraw(decision: ActArgument, by: ByOption = None, as_json: JsonFlag = False) -> None:
     """Take back a decision that waits for its second person."""
     from services.payments.desk import reconciliation as desk
 
-    _tell(asyncio.run(desk.withdraw(payments_settings(), decision)), as_json=as_json)
+    _tell(asyncio.run(desk.withdraw(payments_settings(), decision, by=_name(by))), as_json=as_json)
 
 
-def _line(
-    kind: Literal["explain", "match", "unmatch"],
-    line: str,
-    reason: str,
-    by: str | None,
-    *,
-    payment: str = "",
-    as_json: bool,
+def _decide(
+    kind: "DecisionKind", about: str, reason: str, by: str | None, *, payment: str | None = None, as_json: bool
 ) -> None:
     from services.payments.desk import reconciliation as desk
+    from services.payments.reconciling.decisions import Decision
 
-    given = payments_settings()
-    deciding = desk.decide_line(given, kind, line, _reason(reason), maker=_name(by), disbursement_id=payment)
-    _tell(asyncio.run(deciding), as_json=as_json)
-
-
-def _statement(
-    kind: Literal["accept", "dismiss"], statement: str, reason: str, by: str | None, *, as_json: bool
-) -> None:
-    from services.payments.desk import reconciliation as desk
-
-    deciding = desk.decide_statement(payments_settings(), kind, statement, _reason(reason), maker=_name(by))
-    _tell(asyncio.run(deciding), as_json=as_json)
+    decision = Decision(kind, about, _reason(reason), payment)
+    _tell(asyncio.run(desk.decide(payments_settings(), decision, maker=_name(by))), as_json=as_json)
 
 
 def _name(by: str | None) -> str:
-    return f"cli/{by or getpass.getuser()}"
+    return by or getpass.getuser()
 
 
 def _reason(text: str) -> str:

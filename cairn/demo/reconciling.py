@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 SECONDS_MAX = 30.0
 PAUSE_SECONDS = 0.4
-MAKER, CHECKER = "finance/morgan", "finance/casey"
 
 BANK = {
     "seed": 20260310,
@@ -78,26 +77,20 @@ class Reconciler:
 
     async def _decide(self, page: "Page") -> None:
         """Two people match what names no payment; one puts away statements that the bank has sent again."""
-        from services.payments.desk import reconciliation as desk
-
+        doors = "/v1/reconciliation"
         for one, _ in page.lines:
             found = [each["id"] for each in one.candidates if each["reason"] == "amount"]
             if one.reason == "candidates_found" and len(found) == 1:
-                act = await desk.decide_line(
-                    self._settings,
-                    "match",
-                    one.line.line_id,
-                    "the bank named it by phone",
-                    maker=MAKER,
-                    disbursement_id=found[0],
-                )
-                if act.state == "waiting":
-                    await desk.agree(self._settings, act.act_id, checker=CHECKER)
+                match = {"disbursement_id": found[0], "reason": "the bank named it by phone"}
+                with suppress(Declined):
+                    act = await self._maker.post(f"{doors}/lines/{one.line.line_id}/match", match)
+                    if act["state"] == "waiting":
+                        await self._checker.post(f"{doors}/decisions/{act['act_id']}/approval")
         for held in page.held:
             if held.place == 0 and self._bank()["quiet"]:
-                await desk.decide_statement(
-                    self._settings, "dismiss", held.statement_id, "the bank sent it again, corrected", maker=MAKER
-                )
+                why = {"reason": "the bank sent it again, corrected"}
+                with suppress(Declined):
+                    await self._maker.post(f"{doors}/statements/{held.statement_id}/dismissal", why)
 
     async def _paid_again(self) -> bool:
         """Repair payees whose payments came back after settlement, and pay them again; False while that goes on."""

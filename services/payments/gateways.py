@@ -1,15 +1,39 @@
-"""The folder shared with the finance system and the bank: payment files out, their answers in."""
+"""The folder shared with the finance system and the bank, and the closes of fiscal years, which Temporal runs."""
 
+import asyncio
 import os
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from datetime import timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from contracts.errors import Unavailable
+from pydantic import BaseModel
+from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from contracts.errors import CairnError, NotFound, Unavailable
+from contracts.fiscal_year import CloseView, close_id
+from kit.settings import ProcessSettings
+from kit.temporal import TemporalUnavailable, connect
+from services.payments.books.fiscal_year import (
+    CloseNotAnswering,
+    CloseRefused,
+    ListChanged,
+    NothingToApprove,
+    NotOpenEncumbrance,
+)
+from services.payments.domain import MakerIsChecker
 from services.payments.remittance import CONFIRMATION_SUFFIX
 
 FILE_BYTES_MAX = 64 * 1024 * 1024
+CLOSE_ANSWERS_WITHIN = timedelta(seconds=10)
+CONNECT_SECONDS_MAX = 5.0
+"""Both together are shorter than a transaction may stand idle: the answer is kept in the one that waits for it."""
+REFUSALS: Mapping[str, type[CairnError]] = {
+    error.code: error for error in (MakerIsChecker, NothingToApprove, ListChanged, NotOpenEncumbrance)
+}
 
 
 class ExchangeUnavailable(Unavailable):
@@ -133,6 +157,53 @@ class ExchangeFolder:
             return
         except OSError as error:
             raise ExchangeUnavailable(what=type(error).__name__) from error
+
+
+class YearCloses(Protocol):
+    """What payments tells the closes of fiscal years."""
+
+    async def tell(self, program_id: str, fiscal_year: int, update: str, act: BaseModel, *, request: str) -> CloseView:
+        """One act of a person; the close after it. The same request again is the same act, and has the same answer.
+
+        Raises `MakerIsChecker`, `NothingToApprove`, `ListChanged`, `NotOpenEncumbrance`, `CloseRefused`, `NotFound`,
+        `CloseNotAnswering`, `TemporalUnavailable`.
+        """
+        ...
+
+
+class TemporalCloses:
+    """The closes as Temporal runs them. The first act connects: doors open, and stay open, without Temporal."""
+
+    def __init__(self, settings: ProcessSettings, *, client: Client | None = None) -> None:
+        self._settings, self._client = settings, client
+        self._connecting = asyncio.Lock()
+
+    async def tell(self, program_id: str, fiscal_year: int, update: str, act: BaseModel, *, request: str) -> CloseView:
+        handle: Any = (await self._connected()).get_workflow_handle(close_id(program_id, fiscal_year))
+        try:
+            return await handle.execute_update(
+                update, act, id=request, result_type=CloseView, rpc_timeout=CLOSE_ANSWERS_WITHIN
+            )
+        except WorkflowUpdateFailedError as error:
+            raise _refusal_of(error.cause) from error
+        except WorkflowUpdateRPCTimeoutOrCancelledError as error:
+            raise CloseNotAnswering from error
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                raise NotFound(kind="running close of that year") from error
+            raise TemporalUnavailable from error
+
+    async def _connected(self) -> Client:
+        async with self._connecting:
+            if self._client is None:
+                self._client = await connect(self._settings, wait_seconds=CONNECT_SECONDS_MAX)
+            return self._client
+
+
+def _refusal_of(cause: BaseException) -> CairnError:
+    code = cause.type if isinstance(cause, ApplicationError) else None
+    known = REFUSALS.get(code or "")
+    return known() if known else CloseRefused(why=code or "rejected")
 
 
 def _written_down(path: Path, content: bytes) -> None:

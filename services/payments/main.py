@@ -29,7 +29,7 @@ from services.payments.exam_vouchers import gauges as exam_gauges
 from services.payments.exam_vouchers.codes import ExamCodes, read_lot
 from services.payments.exam_vouchers.errors import ExpiryMissing
 from services.payments.exam_vouchers.expiry import end_of_day
-from services.payments.gateways import ExchangeFolder, ExchangeUnavailable
+from services.payments.gateways import ExchangeFolder, ExchangeUnavailable, TemporalCloses
 from services.payments.rails.settings import numbers_of, rails_of
 from services.payments.settings import PaymentsSettings
 from services.payments.store.vouchers import Lot
@@ -140,6 +140,8 @@ async def open_doors(life: Lifetime, settings: PaymentsSettings) -> APIRouter:
             clock=SystemClock(),
             numbers=numbers_of(settings),
             cooling_off_days=settings.payee_cooling_off_days,
+            closes=TemporalCloses(settings),
+            our_accounts=settings.our_accounts,
             stock_rule=stock_rule(settings),
         )
     )

@@ -15,7 +15,7 @@ HOLDERS = {
         ("enrollments:write", "enrollments:read", "claims:read", "webhooks:write", "webhooks:read"),
     ),
     "staff": ("alex", ("cases:read", "budgets:read", "applications:read")),
-    "finance": ("fuzz-officer", ("payments:write", "payments:read", "budgets:read")),
+    "finance": ("fuzz-officer", ("payments:write", "payments:read", "budgets:read", "budgets:write")),
 }
 
 

@@ -16,7 +16,8 @@ KIND_BY_TAG = {
     "claims": "provider",
     "webhooks": "provider",
     "staff": "staff",
-    "budgets": "staff",
+    "budgets": "finance",
+    "fiscal years": "finance",
     "payments": "finance",
 }
 

@@ -10,13 +10,15 @@ from kit.access import Principal
 from kit.http import once_from, require, respond
 from kit.idempotency import Once
 from services.payments.api.budgets import budgets, forecasts, waiting_list
-from services.payments.api.claims import claims
-from services.payments.api.doors import PaymentsDoors
+from services.payments.api.claims import advance_refunds, claims
+from services.payments.api.doors import PaymentsDoors, asked_by_finance
 from services.payments.api.exam_vouchers import exam_vouchers
+from services.payments.api.fiscal_years import fiscal_years
 from services.payments.api.payees import payees
 from services.payments.api.reconciliation import reconciliation
 from services.payments.domain import PayeeRepairId
 from services.payments.usecases import answering
+from services.payments.usecases.answering import Asked
 from services.payments.usecases.claims import claim_of_provider
 from services.payments.usecases.proof import money_of_program
 from services.payments.usecases.vouchers import reveal_code
@@ -53,7 +55,9 @@ def router(doors: PaymentsDoors) -> APIRouter:
     routes.include_router(_vouchers(doors), tags=["exam vouchers"])
     routes.include_router(exam_vouchers(doors), tags=["exam vouchers"])
     routes.include_router(claims(doors), tags=["claims"])
+    routes.include_router(advance_refunds(doors), tags=["payments"])
     routes.include_router(budgets(doors), tags=["budgets"])
+    routes.include_router(fiscal_years(doors), tags=["fiscal years"])
     routes.include_router(forecasts(doors), tags=["budgets"])
     routes.include_router(waiting_list(doors), tags=["waiting list"])
     return routes
@@ -61,63 +65,38 @@ def router(doors: PaymentsDoors) -> APIRouter:
 
 def _payments(doors: PaymentsDoors) -> APIRouter:
     routes = APIRouter(prefix="/v1")
-    writer = require(doors.access, "finance", "payments:write")
-    keyed = once_from(writer)
-    db, clock, rails = doors.db, doors.clock, doors.rails
+    asked, rails = asked_by_finance(doors, "payments:write"), doors.rails
 
     @routes.post("/payment-batches", status_code=201, response_model=BatchShown)
-    async def make_payment_batch(
-        body: NewBatch | None = None, who: Principal = Depends(writer), once: Once = Depends(keyed)
-    ) -> Response:
+    async def make_payment_batch(body: NewBatch | None = None, ask: Asked = Depends(asked)) -> Response:
         """Collect every ordered payment that leaves by this rail, the earliest due first. Somebody else approves it."""
-        rail = (body or NewBatch()).rail
-        return respond(
-            await answering.make_batch(maker=who.name, rail=rail, rails=rails, once=once, db=db, now=clock.now())
-        )
+        return respond(await answering.make_batch(ask, (body or NewBatch()).rail, rails=rails))
 
     @routes.post("/payment-batches/{batch_id}/withdrawal", status_code=201, response_model=BatchShown)
     async def withdraw_payment_batch(
-        batch_id: BatchPath,
-        body: Nothing | None = None,
-        who: Principal = Depends(writer),
-        once: Once = Depends(keyed),
+        batch_id: BatchPath, body: Nothing | None = None, ask: Asked = Depends(asked)
     ) -> Response:
         """Take a batch apart that nobody approved; its payments wait for the next one."""
-        return respond(await answering.withdraw_batch(batch_id, by=who.name, once=once, db=db, now=clock.now()))
+        return respond(await answering.withdraw_batch(ask, batch_id))
 
     @routes.post("/payment-batches/{batch_id}/approval", status_code=201, response_model=BatchShown)
     async def approve_payment_batch(
-        batch_id: BatchPath,
-        body: Nothing | None = None,
-        who: Principal = Depends(writer),
-        once: Once = Depends(keyed),
+        batch_id: BatchPath, body: Nothing | None = None, ask: Asked = Depends(asked)
     ) -> Response:
         """Fix the file's content and send it; refused to whoever made the batch."""
-        return respond(
-            await answering.approve_batch(batch_id, checker=who.name, rails=rails, once=once, db=db, now=clock.now())
-        )
+        return respond(await answering.approve_batch(ask, batch_id, rails=rails))
 
     @routes.post("/payees/{provider_id}/repairs", status_code=201, response_model=RepairShown)
-    async def record_payee_repair(
-        provider_id: ProviderPath, body: NewRepair, who: Principal = Depends(writer), once: Once = Depends(keyed)
-    ) -> Response:
+    async def record_payee_repair(provider_id: ProviderPath, body: NewRepair, ask: Asked = Depends(asked)) -> Response:
         """Say on what evidence the payee's payments can be made again. Somebody else approves it."""
-        return respond(
-            await answering.open_repair(provider_id, body.evidence, maker=who.name, once=once, db=db, now=clock.now())
-        )
+        return respond(await answering.open_repair(ask, provider_id, body.evidence))
 
     @routes.post("/payees/{provider_id}/repairs/{repair_id}/approval", status_code=201, response_model=RepairShown)
     async def approve_payee_repair(
-        provider_id: ProviderPath,
-        repair_id: RepairPath,
-        body: Nothing | None = None,
-        who: Principal = Depends(writer),
-        once: Once = Depends(keyed),
+        provider_id: ProviderPath, repair_id: RepairPath, body: Nothing | None = None, ask: Asked = Depends(asked)
     ) -> Response:
         """Let the returned payments be made again; refused to whoever recorded the repair."""
-        return respond(
-            await answering.approve_repair(provider_id, repair_id, checker=who.name, once=once, db=db, now=clock.now())
-        )
+        return respond(await answering.approve_repair(ask, provider_id, repair_id))
 
     return routes
 

@@ -9,9 +9,11 @@ from contracts.ids import ClaimId
 from kit.access import Principal
 from kit.http import once_from, require, respond
 from kit.idempotency import Once
-from services.payments.api.doors import PaymentsDoors
+from services.payments.api.doors import PaymentsDoors, asked_by_finance
+from services.payments.claims.advances import RefundId
 from services.payments.claims.queues import Queue
 from services.payments.usecases import answering_claims
+from services.payments.usecases.answering import Asked
 from services.payments.usecases.claim_queues import queue_of
 from services.payments.usecases.provider_statements import statement_for
 from services.payments.views.claims import (
@@ -19,22 +21,25 @@ from services.payments.views.claims import (
     ClosedRequestShown,
     CloseRequest,
     DecideClaim,
+    NewRefund,
+    RefundShown,
     ReviewShown,
     StatementShown,
     reviews_shown,
     statement_shown,
 )
+from services.payments.views.payments import Nothing
 
 ClaimPath = Annotated[ClaimId, Path(alias="claim_id")]
+RefundPath = Annotated[RefundId, Path(alias="refund_id")]
 
 
 def claims(doors: PaymentsDoors) -> APIRouter:
     """Routes for the finance office and for providers."""
     routes = APIRouter(prefix="/v1")
     reader = require(doors.access, "finance", "payments:read")
-    writer = require(doors.access, "finance", "payments:write")
     provider = require(doors.access, "provider", "claims:read")
-    keyed, provider_keyed = once_from(writer), once_from(provider)
+    asked, provider_keyed = asked_by_finance(doors, "payments:write"), once_from(provider)
     db, clock = doors.db, doors.clock
 
     @routes.get("/claim-reviews")
@@ -42,14 +47,10 @@ def claims(doors: PaymentsDoors) -> APIRouter:
         """Claims that wait for people, the oldest first, each with its queue and its doubts."""
         return reviews_shown(await queue_of(queue, db=db))
 
-    @routes.post("/claims/{claim_id}/decision", response_model=ReviewShown)
-    async def decide_stopped_claim(
-        claim_id: ClaimPath, body: DecideClaim, who: Principal = Depends(writer), once: Once = Depends(keyed)
-    ) -> Response:
+    @routes.post("/claims/{claim_id}/decision", status_code=201, response_model=ReviewShown)
+    async def decide_stopped_claim(claim_id: ClaimPath, body: DecideClaim, ask: Asked = Depends(asked)) -> Response:
         """Your word on a claim that was stopped after its approval. Other claims are decided in their case."""
-        return respond(
-            await answering_claims.decide_claim(claim_id, body, actor=who.name, once=once, db=db, now=clock.now())
-        )
+        return respond(await answering_claims.decide_claim(ask, claim_id, body))
 
     @routes.post("/claim-requests", status_code=201, response_model=ClosedRequestShown)
     async def close_claim_request(
@@ -66,5 +67,25 @@ def claims(doors: PaymentsDoors) -> APIRouter:
     ) -> StatementShown:
         """Your statement for these days: claims, advances, payments, returns, refunds, interest; it adds up."""
         return statement_shown(await statement_for(who.id, first, last, db=db))
+
+    return routes
+
+
+def advance_refunds(doors: PaymentsDoors) -> APIRouter:
+    """What providers owe back of their advances: one person assesses it, another agrees."""
+    routes = APIRouter(prefix="/v1/advance-refunds")
+    asked = asked_by_finance(doors, "payments:write")
+
+    @routes.post("", status_code=201, response_model=RefundShown)
+    async def assess_advance_refund(body: NewRefund, ask: Asked = Depends(asked)) -> Response:
+        """Assess what a provider owes back of its advances of a round. Somebody else agrees to it."""
+        return respond(await answering_claims.assess_refund(ask, body))
+
+    @routes.post("/{refund_id}/approval", status_code=201, response_model=RefundShown)
+    async def agree_to_advance_refund(
+        refund_id: RefundPath, body: Nothing | None = None, ask: Asked = Depends(asked)
+    ) -> Response:
+        """Have it taken out of the provider's next payments; refused to whoever assessed it."""
+        return respond(await answering_claims.agree_refund(ask, refund_id))
 
     return routes

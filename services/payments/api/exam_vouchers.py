@@ -6,10 +6,10 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from contracts.texts import Slug
 from kit.access import Principal
-from kit.http import once_from, require, respond
-from kit.idempotency import Once
-from services.payments.api.doors import PaymentsDoors
+from kit.http import require, respond
+from services.payments.api.doors import PaymentsDoors, asked_by_finance
 from services.payments.usecases import exam_voucher_answers
+from services.payments.usecases.answering import Asked
 from services.payments.usecases.exam_stock import read_stock
 from services.payments.views.exam_vouchers import (
     LotChargeNamed,
@@ -25,8 +25,7 @@ def exam_vouchers(doors: PaymentsDoors) -> APIRouter:
     """No code leaves through these."""
     routes = APIRouter(prefix="/v1")
     reader = require(doors.access, ("staff", "finance"), "budgets:read")
-    writer = require(doors.access, "finance", "payments:write")
-    keyed = once_from(writer)
+    asked = asked_by_finance(doors, "payments:write")
     db, clock = doors.db, doors.clock
 
     @routes.get("/exam-voucher-stock", response_model=StockShown)
@@ -37,26 +36,18 @@ def exam_vouchers(doors: PaymentsDoors) -> APIRouter:
         return stock_shown(await read_stock(doors.stock_rule, db=db, now=clock.now(), exam_id=exam_id))
 
     @routes.post("/exam-voucher-charges", status_code=201, response_model=LotChargeShown)
-    async def charge_exam_voucher_lot(
-        body: NewLotCharge, who: Principal = Depends(writer), once: Once = Depends(keyed)
-    ) -> Response:
+    async def charge_exam_voucher_lot(body: NewLotCharge, ask: Asked = Depends(asked)) -> Response:
         """Set a lot's cost aside in the exam fees of a budget line. Somebody else approves it."""
-        return respond(await exam_voucher_answers.charge_lot(body, maker=who.name, once=once, db=db, now=clock.now()))
+        return respond(await exam_voucher_answers.charge_lot(ask, body))
 
     @routes.post("/exam-voucher-charges/approval", status_code=201, response_model=LotChargeShown)
-    async def approve_exam_voucher_charge(
-        body: LotChargeNamed, who: Principal = Depends(writer), once: Once = Depends(keyed)
-    ) -> Response:
+    async def approve_exam_voucher_charge(body: LotChargeNamed, ask: Asked = Depends(asked)) -> Response:
         """The codes came and the invoice is right: the cost is payable. Refused to whoever charged the lot."""
-        return respond(
-            await exam_voucher_answers.approve_charge(body.lot_id, checker=who.name, once=once, db=db, now=clock.now())
-        )
+        return respond(await exam_voucher_answers.approve_charge(ask, body.lot_id))
 
     @routes.post("/exam-voucher-charges/payment", status_code=201, response_model=LotChargeShown)
-    async def record_exam_voucher_payment(
-        body: LotPayment, who: Principal = Depends(writer), once: Once = Depends(keyed)
-    ) -> Response:
+    async def record_exam_voucher_payment(body: LotPayment, ask: Asked = Depends(asked)) -> Response:
         """The finance system paid the vendor under this number: the cost is disbursed."""
-        return respond(await exam_voucher_answers.charge_paid(body, actor=who.name, once=once, db=db, now=clock.now()))
+        return respond(await exam_voucher_answers.charge_paid(ask, body))
 
     return routes

@@ -1,6 +1,6 @@
 """The finance office's doors to payees: changes, holds, screening lists, alerts. Two people for each change."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import date
 from typing import Annotated
 
@@ -8,13 +8,12 @@ from fastapi import APIRouter, Depends, Path, Response
 
 from contracts.texts import Slug
 from kit.access import Principal
-from kit.http import once_from, require, respond
-from kit.idempotency import Once
-from services.payments.api.doors import PaymentsDoors
+from kit.http import require, respond
+from services.payments.api.doors import PaymentsDoors, asked_by_finance
 from services.payments.nacha.banking_days import after
 from services.payments.payees.payees import PayeeChangeId, PayeeHoldId
 from services.payments.usecases import payee_answers
-from services.payments.usecases.payee_answers import Asked
+from services.payments.usecases.answering import Asked
 from services.payments.views.payees import (
     AlertsShown,
     CallBackGiven,
@@ -36,16 +35,11 @@ HoldPath = Annotated[PayeeHoldId, Path(alias="hold_id")]
 
 def payees(doors: PaymentsDoors) -> APIRouter:
     """Every route about payees."""
-    writer = require(doors.access, "finance", "payments:write")
-    keyed = once_from(writer)
-
-    def asked(provider_id: ProviderPath, who: Principal = Depends(writer), once: Once = Depends(keyed)) -> Asked:
-        return Asked(provider_id, who.name, once, doors.db, doors.clock.now())
-
+    asked = asked_by_finance(doors, "payments:write")
     routes = APIRouter(prefix="/v1")
     routes.include_router(_reading(doors))
     routes.include_router(_changes(doors, asked))
-    routes.include_router(_holds(doors, asked))
+    routes.include_router(_holds(asked))
     return routes
 
 
@@ -76,67 +70,64 @@ def _reading(doors: PaymentsDoors) -> APIRouter:
     return routes
 
 
-def _changes(doors: PaymentsDoors, asked: Callable[..., Asked]) -> APIRouter:
+def _changes(doors: PaymentsDoors, asked: Callable[..., Awaitable[Asked]]) -> APIRouter:
     routes = APIRouter(prefix="/payees/{provider_id}/changes")
 
     @routes.post("", status_code=201, response_model=ChangeShown)
-    async def propose_payee_change(body: NewChange, ask: Asked = Depends(asked)) -> Response:
+    async def propose_payee_change(provider_id: ProviderPath, body: NewChange, ask: Asked = Depends(asked)) -> Response:
         """Propose a change on the evidence of a call-back to the number on file. Somebody else approves it."""
-        return respond(await payee_answers.propose_change(ask, body, numbers=doors.numbers))
+        return respond(await payee_answers.propose_change(ask, provider_id, body, numbers=doors.numbers))
 
     @routes.post("/{change_id}/call-back", status_code=201, response_model=ChangeShown)
     async def record_payee_call_back(
-        change_id: ChangePath, body: CallBackGiven, ask: Asked = Depends(asked)
+        provider_id: ProviderPath, change_id: ChangePath, body: CallBackGiven, ask: Asked = Depends(asked)
     ) -> Response:
         """Add the call-back to a change that a bank notified. Somebody else approves it."""
-        return respond(await payee_answers.record_call_back(ask, change_id, body))
+        return respond(await payee_answers.record_call_back(ask, provider_id, change_id, body))
 
     @routes.post("/{change_id}/approval", status_code=201, response_model=ChangeShown)
     async def approve_payee_change(
-        change_id: ChangePath, body: Nothing | None = None, ask: Asked = Depends(asked)
+        provider_id: ProviderPath, change_id: ChangePath, body: Nothing | None = None, ask: Asked = Depends(asked)
     ) -> Response:
         """Make a change good; refused to whoever proposed it or called back."""
         days = doors.cooling_off_days
-        return respond(await payee_answers.approve_change(ask, change_id, cooling_off_days=days))
+        return respond(await payee_answers.approve_change(ask, provider_id, change_id, cooling_off_days=days))
 
     @routes.post("/{change_id}/withdrawal", status_code=201, response_model=ChangeShown)
     async def withdraw_payee_change(
-        change_id: ChangePath, body: Nothing | None = None, ask: Asked = Depends(asked)
+        provider_id: ProviderPath, change_id: ChangePath, body: Nothing | None = None, ask: Asked = Depends(asked)
     ) -> Response:
         """Give up a change that was not approved; its account is never used."""
-        return respond(await payee_answers.withdraw_change(ask, change_id))
+        return respond(await payee_answers.withdraw_change(ask, provider_id, change_id))
 
     return routes
 
 
-def _holds(doors: PaymentsDoors, asked: Callable[..., Asked]) -> APIRouter:
+def _holds(asked: Callable[..., Awaitable[Asked]]) -> APIRouter:
     routes = APIRouter()
-    writer = require(doors.access, "finance", "payments:write")
-    keyed = once_from(writer)
 
     @routes.post("/payees/{provider_id}/holds", status_code=201, response_model=HoldShown)
-    async def hold_payee(body: ReasonGiven, ask: Asked = Depends(asked)) -> Response:
+    async def hold_payee(provider_id: ProviderPath, body: ReasonGiven, ask: Asked = Depends(asked)) -> Response:
         """Hold every payment to a payee from the next batch on, until two people release it."""
-        return respond(await payee_answers.hold_payee(ask, body.reason))
+        return respond(await payee_answers.hold_payee(ask, provider_id, body.reason))
 
     @routes.post("/payees/{provider_id}/holds/{hold_id}/release", status_code=201, response_model=HoldShown)
-    async def propose_payee_release(hold_id: HoldPath, body: ReasonGiven, ask: Asked = Depends(asked)) -> Response:
+    async def propose_payee_release(
+        provider_id: ProviderPath, hold_id: HoldPath, body: ReasonGiven, ask: Asked = Depends(asked)
+    ) -> Response:
         """Say why a hold may go. Somebody else approves it."""
-        return respond(await payee_answers.propose_release(ask, hold_id, body.reason))
+        return respond(await payee_answers.propose_release(ask, provider_id, hold_id, body.reason))
 
     @routes.post("/payees/{provider_id}/holds/{hold_id}/release/approval", status_code=201, response_model=HoldShown)
     async def approve_payee_release(
-        hold_id: HoldPath, body: Nothing | None = None, ask: Asked = Depends(asked)
+        provider_id: ProviderPath, hold_id: HoldPath, body: Nothing | None = None, ask: Asked = Depends(asked)
     ) -> Response:
         """Release a hold; refused to whoever proposed it."""
-        return respond(await payee_answers.approve_release(ask, hold_id))
+        return respond(await payee_answers.approve_release(ask, provider_id, hold_id))
 
     @routes.post("/screening-lists", status_code=201, response_model=ScreeningShown)
-    async def import_screening_list(
-        body: ScreeningGiven, who: Principal = Depends(writer), once: Once = Depends(keyed)
-    ) -> Response:
+    async def import_screening_list(body: ScreeningGiven, ask: Asked = Depends(asked)) -> Response:
         """Take a screening list in; every payee on it is held."""
-        now = doors.clock.now()
-        return respond(await payee_answers.import_screening_list(body, by=who.name, once=once, db=doors.db, now=now))
+        return respond(await payee_answers.import_screening_list(ask, body))
 
     return routes

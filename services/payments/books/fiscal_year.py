@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from contracts.errors import Conflict, Unavailable
+from contracts.errors import Conflict, Refused, Unavailable
 from contracts.ids import ApplicationId, TransferId
 from contracts.plan import CostKind
 from contracts.steps.fiscal_year import Disposition
@@ -49,6 +49,36 @@ class NotOpenEncumbrance(Conflict):
     """There is no such encumbrance waiting for approval in this close."""
 
     code = "not_open_encumbrance"
+
+
+class NothingToApprove(Conflict):
+    """Nothing of this close waits for approval now."""
+
+    code = "nothing_to_approve"
+
+
+class ListChanged(Conflict):
+    """The list has changed since: look at it again."""
+
+    code = "list_changed"
+
+
+class CloseRefused(Conflict):
+    """The close did not take it: {why}."""
+
+    code = "close_refused"
+
+
+class CloseNotAnswering(Unavailable):
+    """The close of the fiscal year does not answer just now."""
+
+    code = "close_not_answering"
+
+
+class ActUnreadable(Refused):
+    """It cannot be told to the close: {why}."""
+
+    code = "act_unreadable"
 
 
 class ServiceBasis(StrEnum):

@@ -11,9 +11,10 @@ from pydantic import ValidationError
 from contracts.errors import Refused
 from kit.clock import SystemClock
 from services.payments.books.authority import BudgetDocumentId, DocumentState
-from services.payments.desk.opening import opened
+from services.payments.desk.opening import officer, opened
+from services.payments.gateways import TemporalCloses
 from services.payments.settings import PaymentsSettings
-from services.payments.usecases import budget_answers, fiscal_year
+from services.payments.usecases import budget_answers, fiscal_year, fiscal_year_answers
 from services.payments.views.budgets import NewDocument
 
 LINES_PER_PAGE = 1_000
@@ -33,7 +34,7 @@ async def propose_document(settings: PaymentsSettings, values: dict[str, Any], *
         why = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         raise DocumentUnreadable(why=why) from error
     async with opened(settings) as db:
-        shown = await budget_answers.propose_at_desk(asked, maker=_name(actor), db=db, now=SystemClock().now())
+        shown = await budget_answers.propose_at_desk(asked, maker=officer(actor), db=db, now=SystemClock().now())
     return shown.model_dump(mode="json")
 
 
@@ -41,7 +42,7 @@ async def approve_document(settings: PaymentsSettings, document_id: str, *, acto
     """Approve what somebody else proposed; its state is `refused` where the money is committed."""
     async with opened(settings) as db:
         shown = await budget_answers.approve_at_desk(
-            _document(document_id), checker=_name(actor), db=db, now=SystemClock().now()
+            _document(document_id), checker=officer(actor), db=db, now=SystemClock().now()
         )
     return shown.model_dump(mode="json")
 
@@ -50,7 +51,7 @@ async def refuse_document(settings: PaymentsSettings, document_id: str, reason: 
     """Refuse what somebody else proposed, with the reason."""
     async with opened(settings) as db:
         shown = await budget_answers.refuse_at_desk(
-            _document(document_id), reason, checker=_name(actor), db=db, now=SystemClock().now()
+            _document(document_id), reason, checker=officer(actor), db=db, now=SystemClock().now()
         )
     return shown.model_dump(mode="json")
 
@@ -73,7 +74,7 @@ async def books_of_year(settings: PaymentsSettings, program_id: str, year: int) 
         "program_id": program_id,
         "fiscal_year": year,
         "phase": status.phase.value,
-        "ends_at": status.ends_at.isoformat(),
+        "ends_at": status.ends_at.isoformat() if status.ends_at else None,
         "proposal": status.proposal.model_dump(mode="json") if status.proposal else None,
         "approvals": [one | {"approved_at": one["approved_at"].isoformat()} for one in status.approvals],
         "report": status.close.report if status.close else None,
@@ -93,8 +94,37 @@ async def list_of_year(settings: PaymentsSettings, program_id: str, year: int) -
             after = page[-1]["transfer_id"]
 
 
-def _name(actor: str) -> str:
-    return f"finance/{actor}"
+async def approve_year(
+    settings: PaymentsSettings, program_id: str, year: int, *, actor: str, digest: str, note: str
+) -> dict[str, Any]:
+    """Agree to the list with this digest, as one of two people; the close afterwards."""
+    view = await fiscal_year_answers.approve_at_desk(
+        program_id, year, actor=actor, digest=digest, note=note, closes=TemporalCloses(settings)
+    )
+    return view.model_dump(mode="json")
+
+
+async def amend_year(
+    settings: PaymentsSettings,
+    program_id: str,
+    year: int,
+    *,
+    actor: str,
+    encumbrance: str,
+    disposition: str,
+    reason: str,
+) -> dict[str, Any]:
+    """Carry what was to lapse, or the other way round; the close afterwards."""
+    view = await fiscal_year_answers.amend_at_desk(
+        program_id,
+        year,
+        actor=actor,
+        encumbrance=encumbrance,
+        disposition=disposition,
+        reason=reason,
+        closes=TemporalCloses(settings),
+    )
+    return view.model_dump(mode="json")
 
 
 def _document(document_id: str) -> BudgetDocumentId:

@@ -8,7 +8,7 @@ from contracts.errors import NotFound
 from kit.clock import SystemClock
 from services.payments.claims.prompt_pay import notice_due
 from services.payments.claims.queues import Queue
-from services.payments.desk.opening import opened
+from services.payments.desk.opening import officer, opened
 from services.payments.settings import PaymentsSettings
 from services.payments.usecases import advances, claim_queues
 from services.payments.usecases.claims import any_claim
@@ -36,7 +36,7 @@ async def claim(settings: PaymentsSettings, claim_id: str) -> dict[str, Any]:
 async def may_decide(settings: PaymentsSettings, claim_id: str, actor: str) -> tuple[str, str]:
     """Where this person decides the claim: its origin (`match`: in its case; `charge`: here) and its case."""
     async with opened(settings) as db:
-        review = await claim_queues.may_decide(claim_id, actor, db=db)
+        review = await claim_queues.may_decide(claim_id, officer(actor), db=db)
     return review.origin, review.application_id
 
 
@@ -46,7 +46,7 @@ async def decide_stopped(
     """One person's word on a stopped claim."""
     async with opened(settings) as db:
         review = await claim_queues.decide_one(
-            claim_id, approve=approve, actor=actor, note=note, db=db, now=SystemClock().now()
+            claim_id, approve=approve, actor=officer(actor), note=note, db=db, now=SystemClock().now()
         )
         shown = await any_claim(claim_id, db=db)
     return review_shown(shown.claim_id, review).model_dump(mode="json")
@@ -87,7 +87,7 @@ async def propose(
     """Assess what a provider owes back of its advances of a round."""
     async with opened(settings) as db:
         refund = await advances.propose_one(
-            program_id, round_id, provider_id, maker=maker, db=db, now=SystemClock().now()
+            program_id, round_id, provider_id, maker=officer(maker), db=db, now=SystemClock().now()
         )
     return asdict(refund)
 
@@ -95,7 +95,7 @@ async def propose(
 async def agree(settings: PaymentsSettings, refund_id: str, *, checker: str) -> dict[str, Any]:
     """Agree to a refund that somebody else assessed."""
     async with opened(settings) as db:
-        refund = await advances.agree_one(refund_id, checker=checker, db=db, now=SystemClock().now())
+        refund = await advances.agree_one(refund_id, checker=officer(checker), db=db, now=SystemClock().now())
     return asdict(refund)
 
 

@@ -1,4 +1,4 @@
-"""The database as a command of the command line has it: one pool for as long as it runs."""
+"""The command line at payments' door: one pool for as long as a command runs, one name for whoever runs it."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -20,3 +20,8 @@ async def opened(settings: ProcessSettings) -> AsyncGenerator[Database, None]:
         yield db
     finally:
         await db.close()
+
+
+def officer(login: str) -> str:
+    """`finance/<login>`: the name under which the same person's API key acts over HTTP."""
+    return login if "/" in login else f"finance/{login}"

@@ -1,7 +1,7 @@
 """What the command line asks about payees: list, show, propose, approve, hold, release, screen, alerts."""
 
 from kit.clock import SystemClock
-from services.payments.desk.opening import opened
+from services.payments.desk.opening import officer, opened
 from services.payments.nacha.banking_days import after
 from services.payments.payees.payees import CallBack
 from services.payments.rails.settings import numbers_of, rails_of
@@ -45,7 +45,7 @@ async def propose_change(
     async with opened(settings) as db:
         return change_shown(
             await payee_acts.propose(
-                provider_id, proposal, maker=maker, numbers=numbers, db=db, now=SystemClock().now()
+                provider_id, proposal, maker=officer(maker), numbers=numbers, db=db, now=SystemClock().now()
             )
         )
 
@@ -56,7 +56,7 @@ async def call_back(
     """`cairn payees call-back`."""
     async with opened(settings) as db:
         return change_shown(
-            await payee_acts.call_back(provider_id, change_id, called, by=by, db=db, now=SystemClock().now())
+            await payee_acts.call_back(provider_id, change_id, called, by=officer(by), db=db, now=SystemClock().now())
         )
 
 
@@ -66,7 +66,7 @@ async def approve_change(settings: PaymentsSettings, provider_id: str, change_id
     async with opened(settings) as db:
         return change_shown(
             await payee_acts.approve(
-                provider_id, change_id, checker=checker, cooling_off_days=days, db=db, now=SystemClock().now()
+                provider_id, change_id, checker=officer(checker), cooling_off_days=days, db=db, now=SystemClock().now()
             )
         )
 
@@ -74,13 +74,15 @@ async def approve_change(settings: PaymentsSettings, provider_id: str, change_id
 async def withdraw_change(settings: PaymentsSettings, provider_id: str, change_id: str, *, by: str) -> ChangeShown:
     """`cairn payees withdraw`."""
     async with opened(settings) as db:
-        return change_shown(await payee_acts.withdraw(provider_id, change_id, by=by, db=db, now=SystemClock().now()))
+        return change_shown(
+            await payee_acts.withdraw(provider_id, change_id, by=officer(by), db=db, now=SystemClock().now())
+        )
 
 
 async def hold_payee(settings: PaymentsSettings, provider_id: str, reason: str, *, by: str) -> HoldShown:
     """`cairn payees hold`."""
     async with opened(settings) as db:
-        return hold_shown(await payee_acts.hold(provider_id, reason, by=by, db=db, now=SystemClock().now()))
+        return hold_shown(await payee_acts.hold(provider_id, reason, by=officer(by), db=db, now=SystemClock().now()))
 
 
 async def release_payee(
@@ -88,7 +90,9 @@ async def release_payee(
 ) -> HoldShown:
     """`cairn payees release`."""
     async with opened(settings) as db:
-        return hold_shown(await payee_acts.release(provider_id, hold_id, reason, by=by, db=db, now=SystemClock().now()))
+        return hold_shown(
+            await payee_acts.release(provider_id, hold_id, reason, by=officer(by), db=db, now=SystemClock().now())
+        )
 
 
 async def screen_payees(
@@ -96,7 +100,7 @@ async def screen_payees(
 ) -> tuple[int, list[str]]:
     """`cairn payees screen`."""
     async with opened(settings) as db:
-        return await payee_acts.screen_list(content, list_name, by=by, db=db, now=SystemClock().now())
+        return await payee_acts.screen_list(content, list_name, by=officer(by), db=db, now=SystemClock().now())
 
 
 async def payment_alerts(settings: PaymentsSettings) -> AlertsShown:
@@ -108,4 +112,4 @@ async def payment_alerts(settings: PaymentsSettings) -> AlertsShown:
 async def close_alert(settings: PaymentsSettings, alert_id: str, *, by: str) -> None:
     """`cairn payees close-alert`."""
     async with opened(settings) as db:
-        await screening.close_alert(alert_id, by=by, db=db, now=SystemClock().now())
+        await screening.close_alert(alert_id, by=officer(by), db=db, now=SystemClock().now())

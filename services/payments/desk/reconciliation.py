@@ -1,9 +1,8 @@
 """What the command line asks of reconciliation: take statements, match, decide, read the page."""
 
-from typing import Literal
-
 from kit.clock import SystemClock
-from services.payments.desk.opening import opened
+from services.payments.desk.opening import officer, opened
+from services.payments.reconciling.decisions import Decision
 from services.payments.settings import PaymentsSettings
 from services.payments.usecases import reconciliation_acts as acts
 from services.payments.usecases.reconciliation import Turn, reconcile_open
@@ -33,46 +32,22 @@ async def tally(settings: PaymentsSettings) -> tuple[dict[str, int], list[str]]:
         return await tally_of(db=db)
 
 
-async def decide_line(
-    settings: PaymentsSettings,
-    kind: Literal["explain", "match", "unmatch"],
-    line_id: str,
-    reason: str,
-    *,
-    maker: str,
-    disbursement_id: str = "",
-) -> acts.Act:
-    """`cairn reconcile explain|match|unmatch`."""
-    now = SystemClock().now()
+async def decide(settings: PaymentsSettings, decision: Decision, *, maker: str) -> acts.Act:
+    """`cairn reconcile explain|match|unmatch|accept|dismiss`."""
     async with opened(settings) as db:
-        match kind:
-            case "explain":
-                return await acts.explain_line(line_id, reason, maker=maker, db=db, now=now)
-            case "match":
-                return await acts.match_line(line_id, disbursement_id, reason, maker=maker, db=db, now=now)
-            case "unmatch":
-                return await acts.undo_line(line_id, reason, maker=maker, db=db, now=now)
-
-
-async def decide_statement(
-    settings: PaymentsSettings, kind: Literal["accept", "dismiss"], statement_id: str, reason: str, *, maker: str
-) -> acts.Act:
-    """`cairn reconcile accept|dismiss`."""
-    now = SystemClock().now()
-    async with opened(settings) as db:
-        decide = acts.accept_statement if kind == "accept" else acts.dismiss_statement
-        return await decide(statement_id, reason, maker=maker, db=db, now=now)
+        return await acts.decide_one(decision, maker=officer(maker), db=db, now=SystemClock().now())
 
 
 async def agree(settings: PaymentsSettings, act_id: str, *, checker: str) -> acts.Act:
     """`cairn reconcile agree`: the second person."""
+    now = SystemClock().now()
     async with opened(settings) as db:
-        act = await acts.agree(act_id, checker=checker, ours=settings.our_accounts, db=db, now=SystemClock().now())
+        act = await acts.agree(act_id, checker=officer(checker), ours=settings.our_accounts, db=db, now=now)
         await reconcile_open(db=db, now=SystemClock().now())
         return act
 
 
-async def withdraw(settings: PaymentsSettings, act_id: str) -> acts.Act:
+async def withdraw(settings: PaymentsSettings, act_id: str, *, by: str) -> acts.Act:
     """`cairn reconcile withdraw`."""
     async with opened(settings) as db:
-        return await acts.withdraw(act_id, db=db)
+        return await acts.withdraw(act_id, by=officer(by), db=db, now=SystemClock().now())

@@ -1,5 +1,8 @@
 """What people may decide about a line or a statement, and when it takes two of them."""
 
+from dataclasses import dataclass
+from typing import Literal
+
 from contracts.errors import Conflict, Refused
 from contracts.ids import Id
 from services.payments.reconciling.effects import POSTED, Effect, effect_on
@@ -8,9 +11,24 @@ from services.payments.statements import Kind, StatementLine
 
 REASON_CHARS_MAX = 500
 
+DecisionKind = Literal["explain", "match", "unmatch", "accept", "dismiss"]
+"""Of a line: explain, match, unmatch. Of a held statement: accept, dismiss."""
+
 
 class ReconciliationActId(Id, prefix="rac"):
     """One decision of a person about a line or a statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decides about a line or a held statement, and why."""
+
+    kind: DecisionKind
+    about: str
+    """The line's id, or the statement's."""
+    reason: str
+    disbursement_id: str | None = None
+    """The payment behind the line, where it is matched."""
 
 
 class LineEnded(Conflict):

@@ -17,7 +17,7 @@ INSERT INTO reconciliation_act (
 ON CONFLICT DO NOTHING RETURNING act_id
 """
 _ACT = """act_id, kind, line_id, statement_id, disbursement_id, reason, needs_check, state, made_by, made_at,
-    checked_by, checked_at"""
+    checked_by, checked_at, withdrawn_by, withdrawn_at"""
 ONE = f"SELECT {_ACT} FROM reconciliation_act WHERE act_id = $1 FOR UPDATE"
 WAITING = f"SELECT {_ACT} FROM reconciliation_act WHERE state = 'waiting' ORDER BY made_at, act_id LIMIT $1"
 OF_LINES = f"""
@@ -25,7 +25,9 @@ SELECT DISTINCT ON (line_id) {_ACT} FROM reconciliation_act
 WHERE line_id = ANY ($1::text[]) AND state = 'done' ORDER BY line_id, made_at DESC
 """
 CHECKED = "UPDATE reconciliation_act SET state = 'done', checked_by = $2, checked_at = $3 WHERE act_id = $1"
-WITHDRAWN = "UPDATE reconciliation_act SET state = 'withdrawn' WHERE act_id = $1"
+WITHDRAWN = """
+UPDATE reconciliation_act SET state = 'withdrawn', withdrawn_by = $2, withdrawn_at = $3 WHERE act_id = $1
+"""
 LINE = "SELECT * FROM statement_line WHERE line_id = $1 FOR UPDATE"
 END_LINE = """
 UPDATE statement_line SET state = $2, reason = $3, disbursement_ids = $4, candidates = '[]', difference_cents = 0,
@@ -57,6 +59,8 @@ class Act:
     made_at: datetime
     checked_by: str | None = None
     checked_at: datetime | None = None
+    withdrawn_by: str | None = None
+    withdrawn_at: datetime | None = None
 
 
 async def add(tx: Connection, act: Act) -> bool:
@@ -96,8 +100,8 @@ async def checked(tx: Connection, act_id: str, *, checker: str, now: datetime) -
     await tx.execute(CHECKED, act_id, checker, now)
 
 
-async def withdrawn(tx: Connection, act_id: str) -> None:
-    await tx.execute(WITHDRAWN, act_id)
+async def withdrawn(tx: Connection, act_id: str, *, by: str, now: datetime) -> None:
+    await tx.execute(WITHDRAWN, act_id, by, now)
 
 
 async def line(tx: Connection, line_id: str) -> tuple[StatementLine, str] | None:

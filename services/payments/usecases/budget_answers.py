@@ -3,43 +3,41 @@
 from datetime import datetime
 
 from kit.db import Connection, Database
-from kit.idempotency import Answer, Once
+from kit.idempotency import Answer
 from services.payments.books.authority import DocumentState
 from services.payments.usecases import authority
-from services.payments.usecases.answering import answer_once
+from services.payments.usecases.answering import Asked
 from services.payments.views.budgets import DocumentShown, DocumentsShown, NewDocument, document_shown, documents_shown
 
 PAGE_MAX = 50
 
 
-async def propose_document(asked: NewDocument, *, maker: str, once: Once, db: Database, now: datetime) -> Answer:
+async def propose_document(asked: Asked, new: NewDocument) -> Answer:
     """Put a budget document before a second person."""
 
     async def act(tx: Connection) -> DocumentShown:
-        given = asked.model_dump(exclude={"kind"})
-        return document_shown(await authority.propose(tx, **given, kind=asked.kind, maker=maker, now=now))
+        given = new.model_dump(exclude={"kind"})
+        return document_shown(await authority.propose(tx, **given, kind=new.kind, maker=asked.by, now=asked.now))
 
-    return await answer_once(act, once=once, db=db, now=now)
+    return await asked.answer(act)
 
 
-async def approve_document(document_id: str, *, checker: str, once: Once, db: Database, now: datetime) -> Answer:
+async def approve_document(asked: Asked, document_id: str) -> Answer:
     """Approve, and post, what somebody else proposed."""
 
     async def act(tx: Connection) -> DocumentShown:
-        return document_shown(await authority.approve(tx, document_id, checker=checker, now=now))
+        return document_shown(await authority.approve(tx, document_id, checker=asked.by, now=asked.now))
 
-    return await answer_once(act, once=once, db=db, now=now)
+    return await asked.answer(act)
 
 
-async def refuse_document(
-    document_id: str, reason: str, *, checker: str, once: Once, db: Database, now: datetime
-) -> Answer:
+async def refuse_document(asked: Asked, document_id: str, reason: str) -> Answer:
     """Refuse what somebody else proposed."""
 
     async def act(tx: Connection) -> DocumentShown:
-        return document_shown(await authority.refuse(tx, document_id, checker=checker, reason=reason, now=now))
+        return document_shown(await authority.refuse(tx, document_id, checker=asked.by, reason=reason, now=asked.now))
 
-    return await answer_once(act, once=once, db=db, now=now)
+    return await asked.answer(act)
 
 
 async def propose_at_desk(asked: NewDocument, *, maker: str, db: Database, now: datetime) -> DocumentShown:

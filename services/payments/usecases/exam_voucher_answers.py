@@ -1,15 +1,13 @@
 """What the doors of exam vouchers do: one effect and one answer per Idempotency-Key, in one transaction."""
 
-from datetime import datetime
-
-from kit.db import Connection, Database
-from kit.idempotency import Answer, Once
+from kit.db import Connection
+from kit.idempotency import Answer
 from services.payments.usecases import lot_charges
-from services.payments.usecases.answering import answer_once
+from services.payments.usecases.answering import Asked
 from services.payments.views.exam_vouchers import LotChargeShown, LotPayment, NewLotCharge, charge_shown
 
 
-async def charge_lot(new: NewLotCharge, *, maker: str, once: Once, db: Database, now: datetime) -> Answer:
+async def charge_lot(asked: Asked, new: NewLotCharge) -> Answer:
     """Set a lot's cost aside."""
 
     async def act(tx: Connection) -> LotChargeShown:
@@ -19,24 +17,24 @@ async def charge_lot(new: NewLotCharge, *, maker: str, once: Once, db: Database,
             program_id=new.program_id,
             fiscal_year=new.fiscal_year,
             invoice=new.invoice_number,
-            maker=maker,
-            now=now,
+            maker=asked.by,
+            now=asked.now,
         )
         return charge_shown(charge)
 
-    return await answer_once(act, once=once, db=db, now=now)
+    return await asked.answer(act)
 
 
-async def approve_charge(lot_id: str, *, checker: str, once: Once, db: Database, now: datetime) -> Answer:
+async def approve_charge(asked: Asked, lot_id: str) -> Answer:
     """Make a lot's cost payable that somebody else set aside."""
 
     async def act(tx: Connection) -> LotChargeShown:
-        return charge_shown(await lot_charges.approve_charge(tx, lot_id, checker=checker, now=now))
+        return charge_shown(await lot_charges.approve_charge(tx, lot_id, checker=asked.by, now=asked.now))
 
-    return await answer_once(act, once=once, db=db, now=now)
+    return await asked.answer(act)
 
 
-async def charge_paid(payment: LotPayment, *, actor: str, once: Once, db: Database, now: datetime) -> Answer:
+async def charge_paid(asked: Asked, payment: LotPayment) -> Answer:
     """Take down the payment of a lot's invoice."""
 
     async def act(tx: Connection) -> LotChargeShown:
@@ -45,9 +43,9 @@ async def charge_paid(payment: LotPayment, *, actor: str, once: Once, db: Databa
             payment.lot_id,
             payment_number=payment.payment_number,
             paid_on=payment.paid_on,
-            actor=actor,
-            now=now,
+            actor=asked.by,
+            now=asked.now,
         )
         return charge_shown(charge)
 
-    return await answer_once(act, once=once, db=db, now=now)
+    return await asked.answer(act)

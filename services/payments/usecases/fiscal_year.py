@@ -26,7 +26,7 @@ from contracts.steps.fiscal_year import (
 from kit.db import Connection, Database
 from services.payments.books.fiscal_year import CalendarUnknown, FiscalCalendar, NotOpenEncumbrance, YearUnknown, listed
 from services.payments.books.ledger import Phase, line_row
-from services.payments.domain import MakerIsChecker
+from services.payments.domain import two_people
 from services.payments.store import fiscal_year as store
 from services.payments.store import ledger as ledger_store
 from services.payments.store.fiscal_year import Close
@@ -40,7 +40,8 @@ class YearStatus:
 
     close: Close | None
     phase: Phase
-    ends_at: datetime
+    ends_at: datetime | None
+    """None while the program has not published its calendar."""
     proposal: YearEndProposal | None
     approvals: tuple[dict[str, Any], ...]
 
@@ -114,8 +115,7 @@ async def amend(ask: AmendYearEnd, *, db: Database, now: datetime) -> YearEndPro
 
 async def approve(ask: ApproveYearEnd, *, db: Database, now: datetime) -> YearEndApproved:
     """Two people agree to the list they saw; another list than that is not approved."""
-    if ask.made_by == ask.checked_by:
-        raise MakerIsChecker
+    two_people(ask.checked_by, ask.made_by)
     book = line_row(ask.program_id, ask.fiscal_year)
     async with db.transaction() as tx:
         await _close(tx, ask)
@@ -134,12 +134,12 @@ async def status_of_year(program_id: str, fiscal_year: int, *, db: Database) -> 
         line = (await ledger_store.balances(tx, [book])).get(book)
         if line is None:
             raise NotFound(kind="budget line")
-        year = await _calendar(tx, program_id)
+        year = await store.calendar_of(tx, program_id)
         close = await store.close(tx, book)
         return YearStatus(
             close=close,
             phase=line.phase,
-            ends_at=year.ends_at(fiscal_year),
+            ends_at=year.ends_at(fiscal_year) if year else None,
             proposal=await _proposal(tx, book) if close else None,
             approvals=tuple(await store.approvals(tx, book)),
         )

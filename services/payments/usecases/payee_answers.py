@@ -1,13 +1,12 @@
 """What the doors of payees do and read: one effect and one answer per Idempotency-Key, in one transaction."""
 
-from dataclasses import dataclass
 from datetime import date, datetime
 
 from kit.db import Connection, Database
-from kit.idempotency import Answer, Once
+from kit.idempotency import Answer
 from services.payments.payees.account_numbers import AccountNumbers
 from services.payments.usecases import payees, screening
-from services.payments.usecases.answering import answer_once
+from services.payments.usecases.answering import Asked
 from services.payments.views.payees import (
     AlertsShown,
     CallBackGiven,
@@ -26,101 +25,88 @@ from services.payments.views.payees import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """Who asks what about which payee, under which key."""
-
-    provider_id: str
-    by: str
-    once: Once
-    db: Database
-    now: datetime
-
-
-async def propose_change(asked: Asked, body: NewChange, *, numbers: AccountNumbers) -> Answer:
+async def propose_change(asked: Asked, provider_id: str, body: NewChange, *, numbers: AccountNumbers) -> Answer:
     """Propose how a payee is to be paid."""
 
     async def act(tx: Connection) -> ChangeShown:
         change = await payees.propose_change(
-            tx, asked.provider_id, body.proposal(), maker=asked.by, numbers=numbers, now=asked.now
+            tx, provider_id, body.proposal(), maker=asked.by, numbers=numbers, now=asked.now
         )
         return change_shown(change)
 
-    return await answer_once(act, once=asked.once, db=asked.db, now=asked.now)
+    return await asked.answer(act)
 
 
-async def record_call_back(asked: Asked, change_id: str, body: CallBackGiven) -> Answer:
+async def record_call_back(asked: Asked, provider_id: str, change_id: str, body: CallBackGiven) -> Answer:
     """Add the call-back to a change that the bank notified."""
 
     async def act(tx: Connection) -> ChangeShown:
         called = body.evidence()
-        change = await payees.record_call_back(tx, asked.provider_id, change_id, called, by=asked.by, now=asked.now)
+        change = await payees.record_call_back(tx, provider_id, change_id, called, by=asked.by, now=asked.now)
         return change_shown(change)
 
-    return await answer_once(act, once=asked.once, db=asked.db, now=asked.now)
+    return await asked.answer(act)
 
 
-async def approve_change(asked: Asked, change_id: str, *, cooling_off_days: int) -> Answer:
+async def approve_change(asked: Asked, provider_id: str, change_id: str, *, cooling_off_days: int) -> Answer:
     """Make a change good that somebody else proposed."""
 
     async def act(tx: Connection) -> ChangeShown:
         change = await payees.approve_change(
-            tx, asked.provider_id, change_id, checker=asked.by, cooling_off_days=cooling_off_days, now=asked.now
+            tx, provider_id, change_id, checker=asked.by, cooling_off_days=cooling_off_days, now=asked.now
         )
         return change_shown(change)
 
-    return await answer_once(act, once=asked.once, db=asked.db, now=asked.now)
+    return await asked.answer(act)
 
 
-async def withdraw_change(asked: Asked, change_id: str) -> Answer:
+async def withdraw_change(asked: Asked, provider_id: str, change_id: str) -> Answer:
     """Give up a change that was not approved."""
 
     async def act(tx: Connection) -> ChangeShown:
-        return change_shown(await payees.withdraw_change(tx, asked.provider_id, change_id, by=asked.by, now=asked.now))
+        return change_shown(await payees.withdraw_change(tx, provider_id, change_id, by=asked.by, now=asked.now))
 
-    return await answer_once(act, once=asked.once, db=asked.db, now=asked.now)
+    return await asked.answer(act)
 
 
-async def hold_payee(asked: Asked, reason: str) -> Answer:
+async def hold_payee(asked: Asked, provider_id: str, reason: str) -> Answer:
     """Hold a payee's payments by hand."""
 
     async def act(tx: Connection) -> HoldShown:
-        return hold_shown(await screening.hold_payee(tx, asked.provider_id, reason, by=asked.by, now=asked.now))
+        return hold_shown(await screening.hold_payee(tx, provider_id, reason, by=asked.by, now=asked.now))
 
-    return await answer_once(act, once=asked.once, db=asked.db, now=asked.now)
+    return await asked.answer(act)
 
 
-async def propose_release(asked: Asked, hold_id: str, reason: str) -> Answer:
+async def propose_release(asked: Asked, provider_id: str, hold_id: str, reason: str) -> Answer:
     """Say why a hold may go."""
 
     async def act(tx: Connection) -> HoldShown:
-        hold = await screening.propose_release(tx, asked.provider_id, hold_id, reason, maker=asked.by, now=asked.now)
+        hold = await screening.propose_release(tx, provider_id, hold_id, reason, maker=asked.by, now=asked.now)
         return hold_shown(hold)
 
-    return await answer_once(act, once=asked.once, db=asked.db, now=asked.now)
+    return await asked.answer(act)
 
 
-async def approve_release(asked: Asked, hold_id: str) -> Answer:
+async def approve_release(asked: Asked, provider_id: str, hold_id: str) -> Answer:
     """Release a hold that somebody else proposed to release."""
 
     async def act(tx: Connection) -> HoldShown:
-        return hold_shown(
-            await screening.approve_release(tx, asked.provider_id, hold_id, checker=asked.by, now=asked.now)
-        )
+        return hold_shown(await screening.approve_release(tx, provider_id, hold_id, checker=asked.by, now=asked.now))
 
-    return await answer_once(act, once=asked.once, db=asked.db, now=asked.now)
+    return await asked.answer(act)
 
 
-async def import_screening_list(body: ScreeningGiven, *, by: str, once: Once, db: Database, now: datetime) -> Answer:
+async def import_screening_list(asked: Asked, body: ScreeningGiven) -> Answer:
     """Take a screening list in; every payee on it is held."""
 
     async def act(tx: Connection) -> ScreeningShown:
         lines, held = await screening.take_screening_list(
-            tx, body.csv.encode(), body.list_name, imported_by=by, now=now
+            tx, body.csv.encode(), body.list_name, imported_by=asked.by, now=asked.now
         )
         return ScreeningShown(list_name=body.list_name, lines=lines, held=held)
 
-    return await answer_once(act, once=once, db=db, now=now)
+    return await asked.answer(act)
 
 
 async def read_payees(*, settles_on: date, db: Database, now: datetime) -> PayeesShown:

@@ -5,9 +5,10 @@ from datetime import datetime
 
 from contracts.errors import NotFound
 from kit.db import Connection, Database
-from services.payments.domain import BooksMoved, MakerIsChecker
+from services.payments.domain import BooksMoved, two_people
 from services.payments.reconciling import Evidence, TransitItem
 from services.payments.reconciling.decisions import (
+    Decision,
     DecisionMade,
     DecisionWaits,
     LineEnded,
@@ -31,125 +32,128 @@ from services.payments.usecases.reconciliation import apply_evidence
 from services.payments.usecases.statements import accept_held, follow_chain
 
 UNPROVEN = 0
+OF_STATEMENTS = ("accept", "dismiss")
 
 
-async def explain_line(line_id: str, reason: str, *, maker: str, db: Database, now: datetime) -> Act:
-    """Say what a line is that pays and returns nothing. Raises `LineEnded`, `DecisionWaits`, `NotFound`."""
-    async with db.transaction() as tx:
-        await statement_store.lock_statements(tx)
-        line = await _open_line(tx, line_id)
-        act = _act("explain", reason, maker=maker, takes_two=explaining_takes_two(line), now=now, line_id=line_id)
-        return await _make(tx, act, ours=(), now=now)
+async def decide(tx: Connection, decision: Decision, *, maker: str, now: datetime) -> Act:
+    """One person decides. Where money of the program is concerned it waits for a second one, else it is done at once.
 
-
-async def match_line(
-    line_id: str, disbursement_id: str, reason: str, *, maker: str, db: Database, now: datetime
-) -> Act:
-    """Say which payment stands behind a line of exactly its amount.
-
-    Raises `LineEnded`, `AmountsDiffer`, `NothingExpected`, `DecisionWaits`, `NotFound`.
+    Raises `DecisionWaits`, `NotFound`, and by its kind: `LineEnded`, `AmountsDiffer`, `NothingExpected`, `LineOpen`,
+    `MatchMovedMoney`, `StatementNotHeld`, `StatementUnusable`.
     """
-    async with db.transaction() as tx:
-        await statement_store.lock_statements(tx)
-        line = await _open_line(tx, line_id)
-        effect = effect_of_match(line, await _item(tx, disbursement_id))
-        act = _act(
-            "match",
-            reason,
-            maker=maker,
-            takes_two=match_takes_two(effect),
-            now=now,
-            line_id=line_id,
-            disbursement_id=disbursement_id,
-        )
-        return await _make(tx, act, ours=(), now=now)
-
-
-async def undo_line(line_id: str, reason: str, *, maker: str, db: Database, now: datetime) -> Act:
-    """Open a line again that moved nothing in the ledger. Raises `LineOpen`, `MatchMovedMoney`, `NotFound`."""
-    async with db.transaction() as tx:
-        await statement_store.lock_statements(tx)
-        found = await act_store.line(tx, line_id)
-        if found is None:
-            raise NotFound(kind="statement line")
-        if found[1] == "open":
-            raise LineOpen
-        if await act_store.posted_on(tx, line_id):
-            raise MatchMovedMoney
-        act = _act("unmatch", reason, maker=maker, takes_two=False, now=now, line_id=line_id)
-        return await _make(tx, act, ours=(), now=now)
-
-
-async def accept_statement(statement_id: str, reason: str, *, maker: str, db: Database, now: datetime) -> Act:
-    """Ask that a held statement be taken as it is, though it does not continue its account; another person agrees.
-
-    Raises `StatementNotHeld`, `StatementUnusable`, `DecisionWaits`, `NotFound`.
-    """
-    async with db.transaction() as tx:
-        await statement_store.lock_statements(tx)
-        statement = await _held(tx, statement_id)
-        if statement.place == UNPROVEN:
-            raise StatementUnusable(reason=statement.reason)
-        act = _act("accept", reason, maker=maker, takes_two=True, now=now, statement_id=statement_id)
-        return await _make(tx, act, ours=(), now=now)
-
-
-async def dismiss_statement(statement_id: str, reason: str, *, maker: str, db: Database, now: datetime) -> Act:
-    """Put a held statement aside for good: the bank has sent another. Its file is kept."""
-    async with db.transaction() as tx:
-        await statement_store.lock_statements(tx)
-        await _held(tx, statement_id)
-        act = _act("dismiss", reason, maker=maker, takes_two=False, now=now, statement_id=statement_id)
-        return await _make(tx, act, ours=(), now=now)
-
-
-async def agree(act_id: str, *, checker: str, ours: Collection[str], db: Database, now: datetime) -> Act:
-    """The second person agrees, and it is done. Raises `MakerIsChecker`, `DecisionMade`, `NotFound`."""
-    async with db.transaction() as tx:
-        await statement_store.lock_statements(tx)
-        act = await _waiting(tx, act_id)
-        if act.made_by == checker:
-            raise MakerIsChecker
-        await act_store.checked(tx, act_id, checker=checker, now=now)
-        await _perform(tx, act, by=f"{act.made_by}, {checker}", ours=ours, now=now)
-        done = await act_store.act(tx, act_id)
-    assert done is not None
-    return done
-
-
-async def withdraw(act_id: str, *, db: Database) -> Act:
-    """Take back a decision that waits; anybody may. Raises `DecisionMade`, `NotFound`."""
-    async with db.transaction() as tx:
-        await _waiting(tx, act_id)
-        await act_store.withdrawn(tx, act_id)
-        withdrawn = await act_store.act(tx, act_id)
-    assert withdrawn is not None
-    return withdrawn
-
-
-def _act(
-    kind: str,
-    reason: str,
-    *,
-    maker: str,
-    takes_two: bool,
-    now: datetime,
-    line_id: str | None = None,
-    statement_id: str | None = None,
-    disbursement_id: str | None = None,
-) -> Act:
-    return Act(
+    await statement_store.lock_statements(tx)
+    takes_two = await _takes_two(tx, decision)
+    act = Act(
         act_id=ReconciliationActId.new(),
-        kind=kind,
-        line_id=line_id,
-        statement_id=statement_id,
-        disbursement_id=disbursement_id,
-        reason=reason,
+        kind=decision.kind,
+        line_id=None if decision.kind in OF_STATEMENTS else decision.about,
+        statement_id=decision.about if decision.kind in OF_STATEMENTS else None,
+        disbursement_id=decision.disbursement_id,
+        reason=decision.reason,
         needs_check=takes_two,
         state="waiting" if takes_two else "done",
         made_by=maker,
         made_at=now,
     )
+    return await _make(tx, act, ours=(), now=now)
+
+
+async def agree_to(tx: Connection, act_id: str, *, checker: str, ours: Collection[str], now: datetime) -> Act:
+    """The second person agrees, and it is done. Raises `MakerIsChecker`, `DecisionMade`, `NotFound`."""
+    await statement_store.lock_statements(tx)
+    act = await _waiting(tx, act_id)
+    two_people(checker, act.made_by)
+    await act_store.checked(tx, act_id, checker=checker, now=now)
+    await _perform(tx, act, by=f"{act.made_by}, {checker}", ours=ours, now=now)
+    return await _as_kept(tx, act_id)
+
+
+async def take_back(tx: Connection, act_id: str, *, by: str, now: datetime) -> Act:
+    """Take back a decision that waits; anybody of the office may. Raises `DecisionMade`, `NotFound`."""
+    await _waiting(tx, act_id)
+    await act_store.withdrawn(tx, act_id, by=by, now=now)
+    return await _as_kept(tx, act_id)
+
+
+async def decide_one(decision: Decision, *, maker: str, db: Database, now: datetime) -> Act:
+    """`decide` in a transaction of its own."""
+    async with db.transaction() as tx:
+        return await decide(tx, decision, maker=maker, now=now)
+
+
+async def explain_line(line_id: str, reason: str, *, maker: str, db: Database, now: datetime) -> Act:
+    """Say what a line is that pays and returns nothing."""
+    return await decide_one(Decision("explain", line_id, reason), maker=maker, db=db, now=now)
+
+
+async def match_line(
+    line_id: str, disbursement_id: str, reason: str, *, maker: str, db: Database, now: datetime
+) -> Act:
+    """Say which payment stands behind a line of exactly its amount."""
+    return await decide_one(Decision("match", line_id, reason, disbursement_id), maker=maker, db=db, now=now)
+
+
+async def undo_line(line_id: str, reason: str, *, maker: str, db: Database, now: datetime) -> Act:
+    """Open a line again that moved nothing in the ledger."""
+    return await decide_one(Decision("unmatch", line_id, reason), maker=maker, db=db, now=now)
+
+
+async def accept_statement(statement_id: str, reason: str, *, maker: str, db: Database, now: datetime) -> Act:
+    """Ask that a held statement be taken as it is, though it does not continue its account; another person agrees."""
+    return await decide_one(Decision("accept", statement_id, reason), maker=maker, db=db, now=now)
+
+
+async def dismiss_statement(statement_id: str, reason: str, *, maker: str, db: Database, now: datetime) -> Act:
+    """Put a held statement aside for good: the bank has sent another. Its file is kept."""
+    return await decide_one(Decision("dismiss", statement_id, reason), maker=maker, db=db, now=now)
+
+
+async def agree(act_id: str, *, checker: str, ours: Collection[str], db: Database, now: datetime) -> Act:
+    """`agree_to` in a transaction of its own."""
+    async with db.transaction() as tx:
+        return await agree_to(tx, act_id, checker=checker, ours=ours, now=now)
+
+
+async def withdraw(act_id: str, *, by: str, db: Database, now: datetime) -> Act:
+    """`take_back` in a transaction of its own."""
+    async with db.transaction() as tx:
+        return await take_back(tx, act_id, by=by, now=now)
+
+
+async def _takes_two(tx: Connection, decision: Decision) -> bool:
+    match decision.kind:
+        case "explain":
+            return explaining_takes_two(await _open_line(tx, decision.about))
+        case "match":
+            line = await _open_line(tx, decision.about)
+            return match_takes_two(effect_of_match(line, await _item(tx, decision.disbursement_id or "")))
+        case "unmatch":
+            await _may_open_again(tx, decision.about)
+            return False
+        case "accept":
+            statement = await _held(tx, decision.about)
+            if statement.place == UNPROVEN:
+                raise StatementUnusable(reason=statement.reason)
+            return True
+        case "dismiss":
+            await _held(tx, decision.about)
+            return False
+
+
+async def _may_open_again(tx: Connection, line_id: str) -> None:
+    found = await act_store.line(tx, line_id)
+    if found is None:
+        raise NotFound(kind="statement line")
+    if found[1] == "open":
+        raise LineOpen
+    if await act_store.posted_on(tx, line_id):
+        raise MatchMovedMoney
+
+
+async def _as_kept(tx: Connection, act_id: str) -> Act:
+    act = await act_store.act(tx, act_id)
+    assert act is not None
+    return act
 
 
 async def _make(tx: Connection, act: Act, *, ours: Collection[str], now: datetime) -> Act:

@@ -9,7 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from contracts.ids import ApplicationId, ClaimId
 from contracts.money import BudgetCents, Cents, PositiveCents
 from contracts.texts import Code, Instant, Sentence, Slug
+from services.payments.claims.advances import RefundId
 from services.payments.claims.queues import Queue
+from services.payments.store.advances import Refund
 from services.payments.store.claim_queues import OpenReview
 from services.payments.usecases.claim_queues import ClosedRequest
 from services.payments.usecases.provider_statements import PeriodStatement
@@ -34,6 +36,30 @@ class CloseRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     program_id: Slug
+
+
+class NewRefund(BaseModel):
+    """Whose advances of which round are assessed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    program_id: Slug
+    round_id: Slug
+    provider_id: Slug
+
+
+class RefundShown(_Shown):
+    """What a provider owes back of its advances of a round; `checked_by` once another person agreed."""
+
+    refund_id: RefundId
+    program_id: Slug
+    round_id: Slug
+    provider_id: Slug
+    earned: Annotated[int, Field(ge=0)]
+    decided: Annotated[int, Field(ge=0)]
+    cents: PositiveCents
+    made_by: Annotated[str, Field(max_length=100)]
+    checked_by: Annotated[str, Field(max_length=100)] | None
 
 
 class ReviewShown(_Shown):
@@ -165,3 +191,7 @@ def review_shown(claim_id: ClaimId, one: OpenReview | None) -> ReviewShown:
 
 def request_shown(one: ClosedRequest) -> ClosedRequestShown:
     return ClosedRequestShown(month=one.slot.month, number=one.slot.number, claims=one.claims, cents=one.cents)
+
+
+def refund_shown(refund: Refund) -> RefundShown:
+    return RefundShown.model_validate(refund, from_attributes=True)

@@ -2,15 +2,15 @@
 
 from dataclasses import asdict
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.ids import DisbursementId
 from contracts.money import BudgetCents, PositiveCents
-from contracts.texts import Code
+from contracts.texts import Code, Instant, Sentence
 from services.payments.reconciling import MEANINGS, ItemVerdict
-from services.payments.reconciling.decisions import ReconciliationActId
+from services.payments.reconciling.decisions import DecisionKind, ReconciliationActId
 from services.payments.statements import StatementLineId
 from services.payments.statements.chain import BankStatementId
 from services.payments.store.reconciliation_acts import Act
@@ -25,6 +25,7 @@ Movement = Annotated[int, Field(description="US cents, negative where money left
 BankingDays = Annotated[int, Field(ge=0, description="Banking days")]
 Meaning = Annotated[str, Field(max_length=200)]
 Count = Annotated[int, Field(ge=0)]
+Person = Annotated[str, Field(max_length=100)]
 
 
 class _Shown(BaseModel):
@@ -109,6 +110,39 @@ class DecisionShown(_Shown):
     made_by: Annotated[str, Field(max_length=100)]
 
 
+class WhyGiven(BaseModel):
+    """Why, for whoever reads it later."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    reason: Sentence
+
+
+class LineMatched(WhyGiven):
+    """Which payment is behind the line."""
+
+    disbursement_id: DisbursementId
+
+
+class ActShown(_Shown):
+    """A decision with its people; it is `waiting` until a second person agreed, where it needs one."""
+
+    act_id: ReconciliationActId
+    kind: DecisionKind
+    line_id: StatementLineId | None
+    statement_id: BankStatementId | None
+    disbursement_id: DisbursementId | None
+    reason: Sentence
+    state: Literal["waiting", "done", "withdrawn"]
+    needs_check: bool
+    made_by: Person
+    made_at: Instant
+    checked_by: Person | None
+    checked_at: Instant | None
+    withdrawn_by: Person | None
+    withdrawn_at: Instant | None
+
+
 class ReconciliationShown(_Shown):
     """Everything that is open; at most 500 lines and 500 payments, the oldest first, with how many there are."""
 
@@ -144,6 +178,10 @@ def reconciliation_shown(page: Page) -> ReconciliationShown:
         held=[_held(one) for one in page.held],
         waiting=[_decision(one) for one in page.waiting],
     )
+
+
+def act_shown(act: Act) -> ActShown:
+    return ActShown.model_validate(act, from_attributes=True)
 
 
 def _line(one: OpenLine, days: int) -> OpenLineShown:

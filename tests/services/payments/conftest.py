@@ -4,6 +4,7 @@ import pytest
 
 from kit.db import Database
 from services.payments.usecases.program import follow_program
+from tests.services.payments.callers import FakeCloses, app_on, calling
 from tests.services.payments.case import NOW, Desk, published
 
 
@@ -22,3 +23,14 @@ async def desk(db) -> Desk:
     async with db.transaction() as tx:
         await follow_program(published(), tx, now=NOW)
     return Desk(db)
+
+
+@pytest.fixture
+def closes() -> FakeCloses:
+    return FakeCloses()
+
+
+@pytest.fixture
+async def callers(db, fresh, closes):
+    async with calling(app_on(db, closes), fresh.owner_dsn) as people:
+        yield people

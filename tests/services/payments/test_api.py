@@ -1,99 +1,51 @@
 """The doors: who may do what, two people in every path, one effect per key, a code shown once."""
 
 import asyncio
-import os
+import re
 import uuid
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
-import asyncpg
-import httpx
 import pytest
 
 from contracts.ids import ExamVoucherId, PaymentBatchId
-from kit.access import Access, issue_key
-from kit.clock import FixedClock
-from kit.http import create_app
-from services.payments.api import PaymentsDoors, router
 from services.payments.books.authority import BudgetDocumentId
+from services.payments.claims.advances import RefundId
 from services.payments.domain import PayeeRepairId
-from services.payments.exam_vouchers.codes import ExamCodes
-from services.payments.payees.account_numbers import AccountNumbers
 from services.payments.payees.payees import PayeeChangeId, PayeeHoldId
+from services.payments.reconciling.decisions import ReconciliationActId
 from services.payments.remittance import Confirmation, write_confirmations
+from services.payments.statements import StatementLineId
+from services.payments.statements.chain import BankStatementId
 from services.payments.store.vouchers import Lot
 from services.payments.usecases.confirmations import take_confirmations
 from services.payments.usecases.vouchers import import_lot, issue_exam_voucher
-from tests.services.payments.case import NOW, PROVIDER, RAILS, Case
+from tests.services.payments.callers import KEYS, Caller, operations
+from tests.services.payments.case import NOW, PROVIDER, Case
 from tests.services.payments.reconciled import CENTS, Books
 from tests.services.payments.usecases.test_vouchers import LOT, IssueExamVoucher
 
-KEYS = ExamCodes(os.urandom(32))
-NUMBERS = AccountNumbers(os.urandom(32))
-SCOPES = {
-    "finance": ("payments:write", "payments:read", "budgets:read", "budgets:write"),
-    "staff": (
-        "applications:read",
-        "budgets:read",
-    ),
-    "provider": ("claims:read",),
-    "partner": (
-        "applications:read",
-        "exam-vouchers:reveal",
-    ),
-    "issuer": (),
-}
-
-
-@dataclass
-class Caller:
-    http: httpx.AsyncClient
-    key: str
-
-    async def get(self, path: str) -> httpx.Response:
-        return await self.http.get(path, headers={"Authorization": f"Bearer {self.key}"})
-
-    async def post(self, path: str, body: dict | None = None, *, key: str | None = None) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {self.key}", "Idempotency-Key": key or uuid.uuid4().hex}
-        return await self.http.post(path, json={} if body is None else body, headers=headers)
-
-
-@pytest.fixture
-async def callers(db, fresh):
-    doors = PaymentsDoors(Access(db), db, KEYS, RAILS, FixedClock(NOW), NUMBERS, 10)
-    app = create_app("test", "1", [router(doors)])
-    owner = await asyncpg.connect(fresh.owner_dsn)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://cairn.example") as http:
-
-        async def caller(kind: str, name: str) -> Caller:
-            now = datetime.now(UTC)
-            key = await issue_key(
-                owner,
-                kind=kind,  # type: ignore[arg-type]
-                principal_id=name,
-                scopes=SCOPES[kind],
-                now=now,
-                expires_at=now + timedelta(days=1),
-            )
-            return Caller(http, key)
-
-        yield {
-            "anna": await caller("finance", "anna"),
-            "ben": await caller("finance", "ben"),
-            "staff": await caller("staff", "ada"),
-            "provider": await caller("provider", PROVIDER),
-            "other_provider": await caller("provider", "cleveland-state"),
-            "partner": await caller("partner", "harbor-portal"),
-            "other_partner": await caller("partner", "other-portal"),
-            "issuer": await caller("issuer", "an-issuer"),
-        }
-    await owner.close()
-
-
 BATCH, DOCUMENT = PaymentBatchId.derive("x"), BudgetDocumentId.derive("x")
+LINE, STATEMENT, ACT = StatementLineId.derive("x"), BankStatementId.derive("x"), ReconciliationActId.derive("x")
 CHANGE, HOLD = PayeeChangeId.derive("x"), PayeeHoldId.derive("x")
 DOORS = [
     ("GET", "/v1/reconciliation", {"anna", "ben"}),
+    ("POST", f"/v1/reconciliation/lines/{LINE}/explanation", {"anna", "ben"}),
+    ("POST", f"/v1/reconciliation/lines/{LINE}/match", {"anna", "ben"}),
+    ("POST", f"/v1/reconciliation/lines/{LINE}/unmatch", {"anna", "ben"}),
+    ("POST", f"/v1/reconciliation/statements/{STATEMENT}/acceptance", {"anna", "ben"}),
+    ("POST", f"/v1/reconciliation/statements/{STATEMENT}/dismissal", {"anna", "ben"}),
+    ("POST", f"/v1/reconciliation/decisions/{ACT}/approval", {"anna", "ben"}),
+    ("POST", f"/v1/reconciliation/decisions/{ACT}/withdrawal", {"anna", "ben"}),
+    ("GET", "/v1/fiscal-years/oh-imap/2026", {"anna", "ben", "staff"}),
+    ("GET", "/v1/fiscal-years/oh-imap/2026/lines", {"anna", "ben", "staff"}),
+    ("POST", "/v1/fiscal-years/oh-imap/2026/approval", {"anna", "ben"}),
+    ("POST", "/v1/fiscal-years/oh-imap/2026/amendment", {"anna", "ben"}),
+    ("POST", "/v1/advance-refunds", {"anna", "ben"}),
+    ("POST", f"/v1/advance-refunds/{RefundId.derive('x')}/approval", {"anna", "ben"}),
+    ("GET", "/v1/claim-reviews", {"anna", "ben"}),
+    ("POST", f"/v1/claims/{Case('x').claim_id}/decision", {"anna", "ben"}),
+    ("POST", "/v1/claim-requests", {"provider", "other_provider"}),
+    ("GET", "/v1/statements?from=2026-03-01&to=2026-03-31", {"provider", "other_provider"}),
     ("POST", "/v1/payment-batches", {"anna", "ben"}),
     ("POST", f"/v1/payment-batches/{BATCH}/approval", {"anna", "ben"}),
     ("POST", f"/v1/payees/{PROVIDER}/repairs", {"anna", "ben"}),
@@ -135,6 +87,18 @@ async def test_each_door_opens_to_its_callers_only(desk, callers, method, path, 
         assert answer.status_code < 500
     nobody = Caller(callers["anna"].http, "cairn_nobody")
     assert (await (nobody.get(path) if method == "GET" else nobody.post(path, body))).status_code == 401
+
+
+def test_each_door_of_payments_is_tried_with_every_caller():
+    untried = [
+        f"{method} {template}"
+        for method, template in operations()
+        if not any(
+            method == known and re.fullmatch(re.sub(r"\{[^/]+\}", "[^/]+", template), path.partition("?")[0])
+            for known, path, _ in DOORS
+        )
+    ]
+    assert untried == []
 
 
 async def ordered(desk, name="ann"):

@@ -113,7 +113,7 @@ async def test_what_moved_between_the_two_people_is_not_matched(books: Books):
     await taken(books)
     with pytest.raises(NothingExpected):
         await agree(books, act.act_id)
-    await acts.withdraw(act.act_id, db=books.db)
+    await acts.withdraw(act.act_id, by=ANNA, db=books.db, now=books.now)
     assert await books.rows("SELECT state, 1 FROM reconciliation_act") == {"withdrawn": 1}
 
 
