@@ -1,189 +1,150 @@
 """Every path of two people, with every pair: the same person never makes and checks, two different ones may.
 
-A path is a row of `PATHS`: it makes something as `maker`, then checks it as `checker`.
+And no path is left out: each guard in the code, each pair of people in the tables, each door of a second person has its
+row in `two_people.py`.
 """
 
-from collections.abc import Awaitable, Callable
+import ast
+import re
+import traceback
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
 
 import pytest
 
-from services.payments.domain import MakerIsChecker
-from services.payments.payees.payees import Rail
-from services.payments.remittance import write_confirmations
-from services.payments.usecases import reconciliation_acts
-from services.payments.usecases.advances import agree_refund, propose_refund
-from services.payments.usecases.batches import approve_batch, build_batch
-from services.payments.usecases.claim_queues import may_decide
-from services.payments.usecases.confirmations import take_confirmations
-from services.payments.usecases.disbursements import approve_repair, open_repair
-from services.payments.usecases.lot_charges import approve_charge, charge_lot
-from services.payments.usecases.payees import Proposal, approve_change, propose_change, record_call_back
-from services.payments.usecases.program import follow_program
-from services.payments.usecases.screening import approve_release, hold_payee, propose_release
-from services.payments.usecases.vouchers import import_lot
-from tests.services.payments.bank import OURS
-from tests.services.payments.case import NOW, PROGRAM, PROVIDER, ROUND, Case, Desk, published
-from tests.services.payments.reconciled import CENTS, Books
-from tests.services.payments.usecases.test_advances import advance_paid, dropped, make_platinum
-from tests.services.payments.usecases.test_batches import ACCOUNT, BOTH, CALLED, NUMBERS
-from tests.services.payments.usecases.test_charges import RULES, decides, says
-from tests.services.payments.usecases.test_claims import word
-from tests.services.payments.usecases.test_vouchers import KEYS, LOT
+import services.payments
+from kit.db import Database
+from services.payments.claims.queues import ApprovedBefore, PayeeRecorder
+from services.payments.domain import MakerIsChecker, person
+from tests.services.payments.callers import operations
+from tests.services.payments.case import Desk
+from tests.services.payments.two_people import PATHS, TwoPeople
 
-Path = Callable[[Desk, str, str], Awaitable[object]]
-PEOPLE = ("finance/anna", "finance/ben")
+PAYMENTS = Path(services.payments.__file__).parent
+PAIRS = (
+    ("finance/anna", "finance/anna"),
+    ("finance/anna", "finance/ben"),
+    ("finance/ben", "finance/anna"),
+    # The same person at the command line and at an HTTP door.
+    ("anna", "finance/anna"),
+    ("finance/anna", "anna"),
+    ("anna", "finance/ben"),
+)
+SECOND_PERSON = re.compile(r"/(approval|refusal|decision|agreement)$")
+MADE = re.compile(r"(^|_)(made|proposed|evidence|submitted|assessed|charged|recorded)_by$")
+CHECKED = re.compile(r"((^|_)(checked|approved|agreed|released|accepted|confirmed)_by|^person)$")
 
 
-async def voucher_batch(desk: Desk, maker: str, checker: str) -> object:
-    await desk.pay(await desk.approved(Case("ann")))
-    async with desk.db.transaction() as tx:
-        batch = await build_batch(tx, maker=maker, rails=BOTH, now=NOW)
-    async with desk.db.transaction() as tx:
-        return await approve_batch(tx, batch.batch_id, checker=checker, rails=BOTH, now=NOW)
+def _named(row: TwoPeople) -> str:
+    return row.walk.__name__
 
 
-async def ach_batch(desk: Desk, maker: str, checker: str) -> object:
-    await payee_account(desk, "finance/cid", "finance/dee")
-    async with desk.db.transaction() as tx:
-        batch = await build_batch(tx, maker=maker, rails=BOTH, rail=Rail.ACH, now=NOW)
-    async with desk.db.transaction() as tx:
-        return await approve_batch(tx, batch.batch_id, checker=checker, rails=BOTH, now=NOW)
+@pytest.mark.parametrize(("maker", "checker"), PAIRS, ids=" ".join)
+@pytest.mark.parametrize("row", PATHS, ids=_named)
+async def test_two_people(desk: Desk, row: TwoPeople, maker: str, checker: str) -> None:
+    if person(maker) == person(checker):
+        with pytest.raises(MakerIsChecker) as refused:
+            await row.walk(desk, maker, checker)
+        assert guard_of(refused.value) == row.guard
+        return
+    await row.walk(desk, maker, checker)
+    if row.kept is not None:
+        assert (person(maker), person(checker)) in await kept(desk.db, row.kept)
 
 
-async def payee_repair(desk: Desk, maker: str, checker: str) -> object:
-    payment = await desk.pay(await desk.approved(Case("ann")))
-    async with desk.db.transaction() as tx:
-        batch = await build_batch(tx, maker="finance/cid", rails=BOTH, now=NOW)
-    async with desk.db.transaction() as tx:
-        await approve_batch(tx, batch.batch_id, checker="finance/dee", rails=BOTH, now=NOW)
-    content = write_confirmations([word(payment, "RETURNED", code="R03")], NOW)
-    await take_confirmations("a.pcf", content, db=desk.db, now=NOW)
-    async with desk.db.transaction() as tx:
-        repair = await open_repair(tx, PROVIDER, evidence="call-back", maker=maker, now=NOW)
-    async with desk.db.transaction() as tx:
-        return await approve_repair(tx, PROVIDER, repair.repair_id, checker=checker, now=NOW)
+async def kept(db: Database, where: str) -> list[tuple[str, str]]:
+    """The pairs of people that the table holds."""
+    table, made, checked = where.split()
+    async with db.connection() as connection:
+        found = await connection.fetch(f"SELECT {made}, {checked} FROM {table} WHERE {checked} IS NOT NULL")
+    return [(person(row[0]), person(row[1])) for row in found]
 
 
-async def payee_account(desk: Desk, maker: str, checker: str) -> object:
-    proposal = Proposal(rail=Rail.ACH, account=ACCOUNT, call_back=CALLED)
-    async with desk.db.transaction() as tx:
-        change = await propose_change(tx, PROVIDER, proposal, maker=maker, numbers=NUMBERS, now=NOW)
-    async with desk.db.transaction() as tx:
-        return await approve_change(tx, PROVIDER, change.change_id, checker=checker, cooling_off_days=10, now=NOW)
+def guard_of(error: MakerIsChecker) -> str:
+    """The function that refused, and its code."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if PAYMENTS in Path(frame.filename).parents]
+    last = next(frame for frame in reversed(frames) if frame.name != "two_people")
+    return f"{Path(last.filename).stem}.{last.name} {error.code}"
 
 
-async def payee_call_back(desk: Desk, maker: str, checker: str) -> object:
-    """Whoever called back has made the evidence, whoever proposed the change."""
-    async with desk.db.transaction() as tx:
-        proposal = Proposal(location="X", call_back=CALLED)
-        change = await propose_change(tx, PROVIDER, proposal, maker="finance/cid", numbers=NUMBERS, now=NOW)
-        await record_call_back(tx, PROVIDER, change.change_id, CALLED, by=maker, now=NOW)
-    async with desk.db.transaction() as tx:
-        return await approve_change(tx, PROVIDER, change.change_id, checker=checker, cooling_off_days=10, now=NOW)
+def guards() -> Iterator[str]:
+    """Every place in the code that refuses the same person."""
+    kinds = {kind.__name__: kind.code for kind in _kinds(MakerIsChecker)}
+    for path in sorted(PAYMENTS.rglob("*.py")):
+        for function in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) or function.name == "two_people":
+                continue
+            for node in ast.walk(function):
+                if isinstance(node, ast.Call) and _name(node.func) == "two_people":
+                    yield f"{path.stem}.{function.name} {MakerIsChecker.code}"
+                if isinstance(node, ast.Raise) and (code := kinds.get(_name(node.exc))):
+                    yield f"{path.stem}.{function.name} {code}"
 
 
-async def payee_release(desk: Desk, maker: str, checker: str) -> object:
-    async with desk.db.transaction() as tx:
-        hold = await hold_payee(tx, PROVIDER, "looks wrong", by=checker, now=NOW)
-        await propose_release(tx, PROVIDER, hold.hold_id, "is another", maker=maker, now=NOW)
-    async with desk.db.transaction() as tx:
-        return await approve_release(tx, PROVIDER, hold.hold_id, checker=checker, now=NOW)
+def _kinds(kind: type[MakerIsChecker]) -> Iterator[type[MakerIsChecker]]:
+    yield kind
+    for below in kind.__subclasses__():
+        yield from _kinds(below)
 
 
-async def exam_voucher_lot(desk: Desk, maker: str, checker: str) -> object:
-    await import_lot(LOT, ["CODE-1", "CODE-2"], keys=KEYS, db=desk.db, now=NOW)
-    async with desk.db.transaction() as tx:
-        await charge_lot(tx, LOT.lot_id, program_id=PROGRAM, fiscal_year=2026, invoice="INV-1", maker=maker, now=NOW)
-    async with desk.db.transaction() as tx:
-        return await approve_charge(tx, LOT.lot_id, checker=checker, now=NOW)
+def _name(node: ast.expr | None) -> str:
+    if isinstance(node, ast.Call):
+        return _name(node.func)
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
-async def line_matched(desk: Desk, maker: str, checker: str) -> object:
-    books = Books(desk)
-    (payment,) = await books.send("ann")
-    books.bank.debit(CENTS)
-    await books.take()
-    await books.turn()
-    line = await books.line("candidates_found")
-    act = await reconciliation_acts.match_line(line, payment, "by phone", maker=maker, db=desk.db, now=NOW)
-    return await reconciliation_acts.agree(act.act_id, checker=checker, ours=OURS, db=desk.db, now=NOW)
+def test_every_guard_has_its_row() -> None:
+    assert {ApprovedBefore, PayeeRecorder} <= set(_kinds(MakerIsChecker))
+    found = set(guards())
+    assert found - {row.guard for row in PATHS} == set(), "a guard that no row walks into"
+    assert {row.guard for row in PATHS} - found == set(), "a row whose guard is not there"
 
 
-async def line_explained(desk: Desk, maker: str, checker: str) -> object:
-    books = Books(desk)
-    books.bank.debit(CENTS)
-    await books.take()
-    await books.turn()
-    line = await books.line("unknown_payment")
-    act = await reconciliation_acts.explain_line(line, "another program's", maker=maker, db=desk.db, now=NOW)
-    return await reconciliation_acts.agree(act.act_id, checker=checker, ours=OURS, db=desk.db, now=NOW)
+def test_every_guard_is_found_once_it_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "new_acts.py").write_text(
+        "async def agree(tx, by, made_by):\n    two_people(by, made_by)\n"
+        "def other():\n    raise domain.MakerIsChecker\n"
+    )
+    monkeypatch.setattr(f"{__name__}.PAYMENTS", tmp_path)
+    assert set(guards()) == {"new_acts.agree maker_is_checker", "new_acts.other maker_is_checker"}
 
 
-async def statement_accepted(desk: Desk, maker: str, checker: str) -> object:
-    books = Books(desk)
-    await books.take()
-    books.bank.balance_cents += 5
-    (held,) = (await books.take()).held
-    act = await reconciliation_acts.accept_statement(held.statement_id, "a letter", maker=maker, db=desk.db, now=NOW)
-    return await reconciliation_acts.agree(act.act_id, checker=checker, ours=OURS, db=desk.db, now=NOW)
-
-
-async def stopped_claim(desk: Desk, maker: str, checker: str) -> object:
-    """Two approvals of a claim that the person's word stopped."""
-    async with desk.db.transaction() as tx:
-        await follow_program(published(version=2).model_copy(update={"claim_rules": RULES}), tx, now=NOW)
-    case = await desk.approved(Case("ann"))
-    await says(desk, case, charged=True)
-    await decides(desk, case, maker, approve=True)
-    return await decides(desk, case, checker, approve=True)
-
-
-async def claim_of_a_payee(desk: Desk, maker: str, checker: str) -> object:
-    """Whoever recorded a change of the payee approves none of its claims."""
-    async with desk.db.transaction() as tx:
-        await propose_change(
-            tx, PROVIDER, Proposal(location="X", call_back=CALLED), maker=maker, numbers=NUMBERS, now=NOW
+async def test_every_pair_of_people_in_the_tables_has_its_row_and_its_constraint(db: Database) -> None:
+    async with db.connection() as connection:
+        columns = await connection.fetch(
+            "SELECT c.relname AS table, a.attname AS name FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = attrelid"
+            " WHERE c.relnamespace = 'payments'::regnamespace AND c.relkind IN ('r', 'p') AND a.attnum > 0"
+            " AND NOT a.attisdropped AND a.atttypid = 'text'::regtype"
         )
-    case = Case("ann")
-    await desk.hold(case)
-    await desk.encumber(case)
-    await desk.learn(case)
-    await desk.review(case, auto_approve_max_cents=1)
-    return await may_decide(case.claim_id, checker, db=desk.db)
+        checks = await connection.fetch(
+            "SELECT conrelid::regclass::text AS table, pg_get_constraintdef(oid) AS text FROM pg_constraint"
+            " WHERE connamespace = 'payments'::regnamespace AND contype = 'c'"
+        )
+    by_table: dict[str, set[str]] = {}
+    for column in columns:
+        by_table.setdefault(column["table"], set()).add(column["name"])
+    pairs = {
+        f"{table} {made} {checked}"
+        for table, names in by_table.items()
+        for made, checked in product(filter(MADE.search, names), filter(CHECKED.search, names))
+    }
+    refused = {
+        f"{check['table'].removeprefix('payments.')} {made} {checked}"
+        for check in checks
+        for checked, made in re.findall(r"\((\w+) <> (\w+)\)", check["text"])
+        if check["table"].removeprefix("payments.") in by_table
+    }
+    rows = {row.kept for row in PATHS if row.kept is not None}
+    assert (pairs | {pair for pair in refused if MADE.search(pair.split()[1])}) - rows == set(), (
+        "no row keeps this pair"
+    )
+    assert rows - refused == set(), "the table would keep the same person twice"
 
 
-async def advance_refund(desk: Desk, maker: str, checker: str) -> object:
-    await make_platinum(desk)
-    await dropped(desk, await advance_paid(desk, "ann"))
-    async with desk.db.transaction() as tx:
-        refund = await propose_refund(tx, PROGRAM, ROUND, PROVIDER, maker=maker, now=NOW)
-    async with desk.db.transaction() as tx:
-        return await agree_refund(tx, refund.refund_id, checker=checker, now=NOW)
-
-
-PATHS: list[Path] = [
-    stopped_claim,
-    claim_of_a_payee,
-    advance_refund,
-    voucher_batch,
-    ach_batch,
-    payee_repair,
-    payee_account,
-    payee_call_back,
-    payee_release,
-    exam_voucher_lot,
-    line_matched,
-    line_explained,
-    statement_accepted,
-]
-
-
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.__name__)
-@pytest.mark.parametrize("maker", PEOPLE)
-@pytest.mark.parametrize("checker", PEOPLE)
-async def test_two_people(desk: Desk, path: Path, maker: str, checker: str) -> None:
-    if maker == checker:
-        with pytest.raises(MakerIsChecker):
-            await path(desk, maker, checker)
-    else:
-        await path(desk, maker, checker)
+def test_every_door_of_a_second_person_has_its_row() -> None:
+    there = {f"{method} {path}" for method, path in operations()}
+    second = {door for door in there if SECOND_PERSON.search(door)}
+    rows = {row.door for row in PATHS}
+    assert second - rows == set(), "a door of a second person that no row names"
+    assert rows - there == set(), "a path that has no door over HTTP"
