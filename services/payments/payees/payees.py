@@ -269,12 +269,6 @@ class ReleaseNotProposed(Conflict):
     code = "release_not_proposed"
 
 
-class PayeeHeld(Conflict):
-    """Payments to {provider_id} are held: withdraw the batch, or release the hold first."""
-
-    code = "payee_held"
-
-
 class ListUnreadable(Refused):
     """The screening list cannot be read: {why}."""
 

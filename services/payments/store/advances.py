@@ -1,4 +1,4 @@
-"""Advances, and what providers owe back of them."""
+"""Advances, and what providers owe back."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from datetime import datetime
 
 from contracts.ids import ApplicationId, ClaimId, TransferId
 from kit.db import Connection
-from services.payments.claims.advances import Advanced, RefundDue, RefundId
+from services.payments.claims.advances import Advanced, RefundId
 
 TO_ADVANCE = """
 SELECT f.application_id FROM funding AS f
@@ -30,25 +30,47 @@ ORDER BY c.claim_id
 """
 LOCK_ROUND = "SELECT pg_advisory_xact_lock(hashtextextended($1, 7005))"
 ADD_REFUND = """
-INSERT INTO provider_refund (refund_id, program_id, round_id, provider_id, earned, decided, cents, made_by, made_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+INSERT INTO provider_refund (
+    refund_id, program_id, round_id, provider_id, earned, decided, cents, made_by, made_at, reason
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 """
 ADD_PARTS = """
 INSERT INTO refund_part (refund_id, claim_id, settle_transfer_id, cents)
 SELECT $1, * FROM unnest($2::text[], $3::text[], $4::bigint[])
 """
 REFUND = """
-SELECT refund_id, program_id, round_id, provider_id, earned, decided, cents, made_by, checked_by
+SELECT refund_id, program_id, round_id, provider_id, earned, decided, cents, made_by, checked_by, reason
 FROM provider_refund WHERE refund_id = $1 FOR UPDATE
 """
 AGREE = "UPDATE provider_refund SET checked_by = $2, checked_at = $3 WHERE refund_id = $1"
+# What the bank brought back after it had settled is not owed any more.
 OWED = """
 SELECT p.refund_id, p.claim_id, c.application_id, p.settle_transfer_id, p.cents - p.netted_cents AS cents
 FROM refund_part AS p JOIN provider_refund AS r USING (refund_id) JOIN claim AS c USING (claim_id)
 WHERE r.provider_id = $1 AND r.checked_by IS NOT NULL AND p.netted_cents < p.cents
+    AND NOT EXISTS (SELECT FROM disbursement AS d WHERE d.claim_id = p.claim_id
+        AND d.settle_transfer_id = p.settle_transfer_id AND d.state <> 'settled')
 ORDER BY r.checked_at, p.claim_id FOR UPDATE OF p
 """
-NET = "UPDATE refund_part SET netted_cents = netted_cents + $2 WHERE claim_id = $1"
+NET = "UPDATE refund_part SET netted_cents = netted_cents + $2 WHERE settle_transfer_id = $1"
+# In money, and out of what the provider owed: from the hold on, each entry names the one whose money it moves.
+PAID_ON = """
+WITH RECURSIVE moved AS (
+    SELECT t.id, t.kind, t.amount_cents FROM funding AS f JOIN transfer AS t ON t.id = f.hold_transfer_id
+    WHERE f.application_id = $1 AND t.outcome = 'ok'
+    UNION
+    SELECT t.id, t.kind, t.amount_cents
+    FROM moved JOIN transfer AS t ON t.pending_id = moved.id OR t.links_to = moved.id
+    WHERE t.outcome = 'ok'
+)
+SELECT d.claim_id, d.settle_transfer_id, d.amount_cents AS cents FROM disbursement AS d
+WHERE d.application_id = $1 AND d.state = 'settled'
+    AND NOT EXISTS (SELECT FROM refund_part AS p WHERE p.settle_transfer_id = d.settle_transfer_id)
+UNION ALL
+SELECT $2, m.id, m.amount_cents FROM moved AS m
+WHERE m.kind = 'offset' AND NOT EXISTS (SELECT FROM refund_part AS p WHERE p.settle_transfer_id = m.id)
+ORDER BY claim_id, settle_transfer_id
+"""
 NET_PAYMENT = "UPDATE disbursement SET amount_cents = amount_cents - $2, changed_at = $3 WHERE disbursement_id = $1"
 
 
@@ -65,6 +87,17 @@ class Refund:
     cents: int
     made_by: str
     checked_by: str | None
+    reason: str = "advance"
+    """Too few earned the credential (`advance`); or why what was paid for one person is owed back."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaidPart:
+    """One entry by which a case's claim or advance was paid."""
+
+    claim_id: ClaimId
+    settle_transfer_id: TransferId
+    cents: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +137,15 @@ async def of_round(tx: Connection, program_id: str, round_id: str, provider_id: 
     ]
 
 
-async def add_refund(tx: Connection, refund: Refund, due: RefundDue, *, now: datetime) -> None:
+async def paid_on(tx: Connection, application_id: str, claim_id: str) -> list[PaidPart]:
+    """What the provider was paid for one case, by entry; not what is owed back already."""
+    return [
+        PaidPart(ClaimId(row["claim_id"]), TransferId(row["settle_transfer_id"]), row["cents"])
+        for row in await tx.fetch(PAID_ON, application_id, claim_id)
+    ]
+
+
+async def add_refund(tx: Connection, refund: Refund, parts: Sequence[Advanced | PaidPart], *, now: datetime) -> None:
     await tx.execute(
         ADD_REFUND,
         refund.refund_id,
@@ -116,13 +157,14 @@ async def add_refund(tx: Connection, refund: Refund, due: RefundDue, *, now: dat
         refund.cents,
         refund.made_by,
         now,
+        refund.reason,
     )
     await tx.execute(
         ADD_PARTS,
         refund.refund_id,
-        [part.claim_id for part in due.parts],
-        [part.settle_transfer_id for part in due.parts],
-        [part.cents for part in due.parts],
+        [part.claim_id for part in parts],
+        [part.settle_transfer_id for part in parts],
+        [part.cents for part in parts],
     )
 
 
@@ -151,5 +193,5 @@ async def owed_by(tx: Connection, provider_id: str) -> Sequence[OwedPart]:
 
 async def net(tx: Connection, part: OwedPart, disbursement_id: str, cents: int, *, now: datetime) -> None:
     """So much of the debt is taken out of this payment."""
-    await tx.execute(NET, part.claim_id, cents)
+    await tx.execute(NET, part.settle_transfer_id, cents)
     await tx.execute(NET_PAYMENT, disbursement_id, cents, now)

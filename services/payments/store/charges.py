@@ -28,13 +28,29 @@ WHERE q.answer IS NULL AND q.answer_by <= $1 ORDER BY q.answer_by, q.claim_id LI
 """
 UNANSWERED = "UPDATE charge_question SET answer = 'none_in_time', closed_at = $2 WHERE claim_id = ANY ($1::text[])"
 LAST_PAYMENT = """
-SELECT disbursement_id, state, amount_cents, payable_transfer_id FROM disbursement
-WHERE claim_id = $1 ORDER BY attempt_number DESC LIMIT 1 FOR UPDATE
+SELECT d.disbursement_id, d.state, d.payable_transfer_id, d.return_transfer_id, EXISTS (
+    SELECT FROM disbursement AS s WHERE s.claim_id = d.claim_id AND s.settle_transfer_id IS NOT NULL
+) AS case_is_closed
+FROM disbursement AS d WHERE d.claim_id = $1 ORDER BY d.attempt_number DESC LIMIT 1 FOR UPDATE OF d
 """
-STOP = "UPDATE disbursement SET state = 'stopped', changed_at = $2 WHERE disbursement_id = $1 AND state = 'ordered'"
+# What is in a batch stays in it until the batch is taken apart: whoever approves it is told why it may not leave.
+# A payment that came back before it settled stays returned: its case waits to hear that the payee is repaired.
+STOP = """
+UPDATE disbursement SET state = 'stopped', changed_at = $2
+WHERE disbursement_id = $1
+    AND (state IN ('ordered', 'batched') OR state IN ('returned', 'repaired') AND settle_transfer_id IS NOT NULL)
+"""
 RESUME = """
-UPDATE disbursement SET state = 'ordered', payable_transfer_id = $2, changed_at = $3
+UPDATE disbursement SET state = 'ordered', batch_id = NULL, payable_transfer_id = $2, changed_at = $3
 WHERE claim_id = $1 AND state = 'stopped'
+"""
+UNDER_WAY = """
+SELECT d.disbursement_id FROM (
+    SELECT DISTINCT ON (claim_id) disbursement_id, claim_id, state FROM disbursement
+    WHERE application_id = $1 ORDER BY claim_id, attempt_number DESC
+) AS d JOIN claim AS c USING (claim_id)
+WHERE d.state = 'sent' OR (c.kind = 'advance' AND d.state <> 'settled')
+ORDER BY d.disbursement_id LIMIT 1
 """
 
 
@@ -44,8 +60,15 @@ class LastPayment:
 
     disbursement_id: DisbursementId
     state: DisbursementState
-    amount_cents: int
     payable_transfer_id: TransferId
+    return_transfer_id: TransferId | None
+    case_is_closed: bool
+    """A payment of the claim settled once: its case ended with that, whatever the bank said later."""
+
+    @property
+    def owed_by(self) -> TransferId:
+        """The entry by which its money is payable: its order's, or its return's where it came back."""
+        return self.return_transfer_id or self.payable_transfer_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +123,19 @@ async def last_payment(tx: Connection, claim_id: str) -> LastPayment | None:
     row = await tx.fetchrow(LAST_PAYMENT, claim_id)
     if row is None:
         return None
+    returned = row["return_transfer_id"]
     return LastPayment(
         DisbursementId(row["disbursement_id"]),
         DisbursementState(row["state"]),
-        row["amount_cents"],
         TransferId(row["payable_transfer_id"]),
+        TransferId(returned) if returned else None,
+        row["case_is_closed"],
     )
+
+
+async def under_way(tx: Connection, application_id: str) -> str | None:
+    """A payment on the case whose end is not known: one that was sent, or an advance that has not settled."""
+    return await tx.fetchval(UNDER_WAY, application_id)
 
 
 async def stop(tx: Connection, disbursement_id: str, *, now: datetime) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from contracts.events.payments import PaymentPurpose
 from contracts.ids import ApplicationId, ClaimId, DisbursementId, PaymentBatchId, TransferId
 from kit.db import Connection
+from services.payments.claims.stops import Stop, StopReason
 from services.payments.domain import DisbursementState, PayeeRepairId
 
 _COLUMNS = """d.disbursement_id, d.claim_id, d.attempt_number, d.application_id, d.provider_id, d.supplier_number,
@@ -36,6 +37,21 @@ OF_BATCH = f"""
 SELECT {_COLUMNS} FROM disbursement AS d JOIN claim AS c USING (claim_id)
 WHERE d.batch_id = $1 ORDER BY d.disbursement_id FOR UPDATE OF d
 """
+# Read once the payments are locked: whoever stops a claim locks its payment too.
+STOPPED_IN_BATCH = """
+SELECT d.disbursement_id, d.provider_id, CASE
+    WHEN c.status = 'refused' THEN 'claim_refused'
+    WHEN d.state = 'stopped' OR c.status <> 'approved' THEN 'claim_stopped'
+    WHEN d.state <> 'batched' THEN 'left_the_batch'
+    WHEN EXISTS (SELECT FROM charge_question AS q WHERE q.claim_id = d.claim_id AND q.answer IS NULL)
+        THEN 'charges_asked'
+    WHEN c.payable_from > $2 THEN 'not_due_yet'
+    ELSE 'claim_in_review'
+END AS reason
+FROM disbursement AS d JOIN claim AS c USING (claim_id)
+WHERE d.batch_id = $1 AND (d.state <> 'batched' OR NOT claim_may_be_paid(d.claim_id, $2))
+ORDER BY d.disbursement_id
+"""
 MANY = f"""
 SELECT {_COLUMNS} FROM disbursement AS d JOIN claim AS c USING (claim_id)
 WHERE d.disbursement_id = ANY ($1::text[]) ORDER BY d.disbursement_id FOR UPDATE OF d
@@ -52,7 +68,9 @@ PUT_IN_BATCH = """
 UPDATE disbursement SET state = 'batched', batch_id = $2, changed_at = $3 WHERE disbursement_id = ANY ($1::text[])
 """
 TAKE_OUT_OF_BATCH = """
-UPDATE disbursement SET state = 'ordered', batch_id = NULL, changed_at = $2 WHERE batch_id = $1 AND state = 'batched'
+UPDATE disbursement SET state = CASE state WHEN 'batched' THEN 'ordered' ELSE state END, batch_id = NULL,
+    changed_at = $2
+WHERE batch_id = $1 AND state IN ('batched', 'stopped')
 """
 SENT = """
 UPDATE disbursement AS d SET state = 'sent', sent_transfer_id = s.transfer_id, changed_at = $3
@@ -157,6 +175,14 @@ async def of_batch(tx: Connection, batch_id: str) -> list[Disbursement]:
     return [_disbursement(dict(row)) for row in await tx.fetch(OF_BATCH, batch_id)]
 
 
+async def stopped_in_batch(tx: Connection, batch_id: str, now: datetime) -> list[Stop]:
+    """Payments of the batch whose claims may not be paid any more, or that are not in it as it was made."""
+    return [
+        Stop(row["disbursement_id"], row["provider_id"], StopReason(row["reason"]))
+        for row in await tx.fetch(STOPPED_IN_BATCH, batch_id, now)
+    ]
+
+
 async def many(tx: Connection, ids: Sequence[str]) -> dict[DisbursementId, Disbursement]:
     """Those of `ids` that exist, locked in the order of their ids."""
     found = [_disbursement(dict(row)) for row in await tx.fetch(MANY, list(ids))]
@@ -177,7 +203,7 @@ async def put_in_batch(tx: Connection, ids: Sequence[str], batch_id: str, *, now
 
 
 async def take_out_of_batch(tx: Connection, batch_id: str, *, now: datetime) -> None:
-    """Payments that were collected and not sent are ordered again."""
+    """Payments that were collected and not sent are ordered again; what was stopped meanwhile stays stopped."""
     await tx.execute(TAKE_OUT_OF_BATCH, batch_id, now)
 
 

@@ -24,6 +24,10 @@ EXPENDED = f"""
 SELECT {COLUMNS} FROM funding
 WHERE application_id = ANY ($1::text[]) AND (state = 'expended' OR advanced_cents > 0)
 """
+# One hold of a case is ever encumbered.
+ENCUMBERED_ONCE = f"""
+SELECT {COLUMNS} FROM funding WHERE application_id = ANY ($1::text[]) AND encumbrance_transfer_id IS NOT NULL
+"""
 
 ADD_HELD = f"""
 INSERT INTO funding (
@@ -146,6 +150,12 @@ async def by_number(tx: Connection, application_id: str, hold_number: int) -> Fu
 async def expended(tx: Connection, application_ids: Sequence[str]) -> dict[ApplicationId, Funding]:
     """The funding behind approved claims, by case."""
     found = [funding_of(row) for row in await tx.fetch(EXPENDED, list(application_ids))]
+    return {one.application_id: one for one in found}
+
+
+async def encumbered_once(tx: Connection, application_ids: Sequence[str]) -> dict[ApplicationId, Funding]:
+    """The funding that was encumbered for each case, whatever became of it."""
+    found = [funding_of(row) for row in await tx.fetch(ENCUMBERED_ONCE, list(application_ids))]
     return {one.application_id: one for one in found}
 
 

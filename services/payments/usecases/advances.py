@@ -7,6 +7,7 @@ from datetime import datetime
 from contracts.errors import NotFound
 from contracts.events.payments import AdvanceGranted, ClaimCheck, PaymentPurpose
 from contracts.ids import ApplicationId, ClaimId
+from contracts.money import dollars
 from contracts.steps.payments import ClaimStatus, PayClaim, ReviewClaim
 from kit import outbox
 from kit.db import Connection, Database
@@ -29,13 +30,15 @@ from services.payments.store import claims as claim_store
 from services.payments.store import funding as funding_store
 from services.payments.store import program as program_store
 from services.payments.store.advances import Refund
-from services.payments.store.claims import ClaimKind, Decision
+from services.payments.store.claims import Claim, ClaimKind, Decision
 from services.payments.store.disbursements import Disbursement
 from services.payments.usecases.disbursements import order_payment
 from services.payments.usecases.postings import post_or_fail, transfer_of
+from services.payments.usecases.screening import alert
 from services.payments.usecases.waiting import serve_waiting
 
 ADVANCES_PER_SWEEP_MAX = 200
+REFUND_TO_AGREE = "refund_to_agree"
 
 
 async def grant_advances(*, business_unit: str, db: Database, now: datetime) -> int:
@@ -141,7 +144,37 @@ async def propose_refund(
         made_by=maker,
         checked_by=None,
     )
-    await store.add_refund(tx, refund, found, now=now)
+    await store.add_refund(tx, refund, found.parts, now=now)
+    return refund
+
+
+async def owe_back(tx: Connection, claim: Claim, reason: str, *, maker: str, now: datetime) -> Refund | None:
+    """What the provider was paid for one person, on a claim that people refused; another person agrees to it.
+
+    The advance and what was netted are part of it. None where nothing was paid.
+    """
+    parts = await store.paid_on(tx, claim.application_id, claim.claim_id)
+    funding = await funding_store.current(tx, claim.application_id)
+    if not parts or funding is None:
+        return None
+    refund = Refund(
+        refund_id=RefundId.new(),
+        program_id=funding.program_id,
+        round_id=funding.round_id,
+        provider_id=claim.provider_id,
+        earned=0,
+        decided=0,
+        cents=sum(part.cents for part in parts),
+        made_by=maker,
+        checked_by=None,
+        reason=reason,
+    )
+    await store.add_refund(tx, refund, parts, now=now)
+    explanation = (
+        f"{dollars(refund.cents)} paid for a person whom the provider charged are owed back:"
+        f" another person agrees to {refund.refund_id}, then it is taken out of the provider's next payments"
+    )
+    await alert(tx, REFUND_TO_AGREE, explanation, provider_id=claim.provider_id, key=refund.refund_id, now=now)
     return refund
 
 
@@ -193,7 +226,9 @@ async def _net(tx: Connection, payment: Disbursement, *, actor: str, now: dateti
     owed = await store.owed_by(tx, payment.provider_id)
     if not owed:
         return payment
-    fundings = await funding_store.expended(tx, [payment.application_id, *(part.application_id for part in owed)])
+    fundings = await funding_store.expended(tx, [payment.application_id])
+    # A case whose claim was refused after its payment has nothing expended any more, and owes.
+    fundings |= await funding_store.encumbered_once(tx, [part.application_id for part in owed])
     transfers: list[Transfer] = []
     total = 0
     for part, cents in zip(owed, netted(payment.amount_cents, [part.cents for part in owed]), strict=True):
@@ -201,7 +236,7 @@ async def _net(tx: Connection, payment: Disbursement, *, actor: str, now: dateti
             continue
         paid, pays = fundings[part.application_id], fundings[payment.application_id]
         settled, payable = part.settle_transfer_id, payment.payable_transfer_id
-        why, key = f"refund {part.refund_id}", f"{part.claim_id} {payment.disbursement_id}"
+        why, key = f"refund {part.refund_id}", f"{part.settle_transfer_id} {payment.disbursement_id}"
         transfers += [
             transfer_of(paid, Kind.RECOVER, cents, of=settled, reason=why, at=now, actor=actor, key=key),
             transfer_of(pays, Kind.OFFSET, cents, of=payable, reason=why, at=now, actor=actor, key=key),

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
@@ -13,16 +13,16 @@ from contracts.ids import PaymentBatchId
 from contracts.money import dollars
 from kit import outbox
 from kit.db import Connection, Database
+from services.payments.claims.stops import BatchStopped, Stop, StopReason, reason_of
 from services.payments.domain import (
     BatchAlreadyApproved,
-    BatchOutOfDate,
     BatchState,
     NothingToPay,
     TooManyFiles,
     two_people,
 )
 from services.payments.gateways import Exchange
-from services.payments.payees.payees import PayeeHeld, Rail, Route, Waits, route
+from services.payments.payees.payees import AccountState, Rail, Route, Waits, route
 from services.payments.rails import FileOrder, OrderedPayment, OrderedPrenote, RailFile
 from services.payments.rails.ach import FILE_CENTS_MAX, ID_MODIFIERS, AchRail
 from services.payments.rails.installed import Rails
@@ -107,7 +107,8 @@ def _is_by(way: Route | Waits, rail: Rail) -> bool:
 async def approve_batch(tx: Connection, batch_id: str, *, checker: str, rails: Rails, now: datetime) -> Batch:
     """Fix the file's content and put its money in transit; the file itself goes out after the commit.
 
-    Raises `MakerIsChecker`, `BatchAlreadyApproved`, `PayeeHeld`, `BatchOutOfDate`, `TooManyFiles`, `NotFound`.
+    Every payment is looked at again. Where one may not leave any more nothing does: the totals that the maker saw
+    are the file's. Raises `BatchStopped`, `MakerIsChecker`, `BatchAlreadyApproved`, `TooManyFiles`, `NotFound`.
     """
     batch = await store.batch(tx, batch_id)
     if batch is None:
@@ -116,7 +117,8 @@ async def approve_batch(tx: Connection, batch_id: str, *, checker: str, rails: R
     if batch.state is not BatchState.BUILT:
         raise BatchAlreadyApproved
     payments = await payment_store.of_batch(tx, batch_id)
-    file, approval = await _file(tx, batch, payments, checker=checker, rails=rails, now=now)
+    routes = await _look_again(tx, batch, payments, rails.ach, now=now)
+    file, approval = await _file(tx, batch, payments, routes, checker=checker, rails=rails, now=now)
     transfers = await send_transfers(tx, payments, actor=checker, now=now)
     await post_or_fail(tx, list(transfers.values()))
     await payment_store.sent(tx, {payment: transfer.id for payment, transfer in transfers.items()}, now=now)
@@ -129,11 +131,48 @@ async def approve_batch(tx: Connection, batch_id: str, *, checker: str, rails: R
     return approved
 
 
+async def _look_again(
+    tx: Connection, batch: Batch, payments: Sequence[Disbursement], ach: AchRail | None, *, now: datetime
+) -> dict[str, Route]:
+    """How each payee is paid just now; `BatchStopped` names whatever was stopped, held or changed since the making.
+
+    Payments and payees are locked: what comes later finds the money in transit.
+    """
+    stops = await payment_store.stopped_in_batch(tx, batch.batch_id, now)
+    prenoted = await payee_store.prenoted_by(tx, batch.batch_id)
+    providers = sorted({one.provider_id for one in payments} | {one.provider_id for one in prenoted})
+    routes = await _routes(tx, providers, ach.settles_on(now) if ach else None, now=now)
+    found = {provider: reason_of(way, batch.rail) for provider, way in routes.items()}
+    named = {stop.what for stop in stops}
+    for one in payments:
+        if one.disbursement_id not in named and (reason := found[one.provider_id]) is not None:
+            stops.append(Stop(one.disbursement_id, one.provider_id, reason))
+    for one in prenoted:
+        if found[one.provider_id] is StopReason.PAYEE_HELD:
+            stops.append(Stop(one.account_id, one.provider_id, StopReason.PAYEE_HELD))
+        elif one.state is not AccountState.ACTIVE:
+            stops.append(Stop(one.account_id, one.provider_id, StopReason.NO_ACCOUNT))
+    as_made = (batch.payments, batch.prenotes, batch.total_cents)
+    as_found = (len(payments), len(prenoted), sum(one.amount_cents for one in payments))
+    if as_found != as_made and not stops:
+        stops.append(Stop(f"{len(payments)} of {batch.payments} payments are left", None, StopReason.LEFT_THE_BATCH))
+    if stops:
+        raise BatchStopped(stops)
+    return {provider: way for provider, way in routes.items() if isinstance(way, Route)}
+
+
 async def _file(
-    tx: Connection, batch: Batch, payments: Sequence[Disbursement], *, checker: str, rails: Rails, now: datetime
+    tx: Connection,
+    batch: Batch,
+    payments: Sequence[Disbursement],
+    routes: Mapping[str, Route],
+    *,
+    checker: str,
+    rails: Rails,
+    now: datetime,
 ) -> tuple[RailFile, Approval]:
     rail = rails.of(batch.rail)
-    order = await _order(tx, batch, payments, rails.ach, now=now)
+    order = await _order(tx, batch, payments, routes)
     approval = Approval(checker, "", b"", b"", "")
     if isinstance(rail, AchRail):
         approval = await _numbered(tx, approval, rail, now=now)
@@ -174,21 +213,15 @@ async def _numbered(tx: Connection, approval: Approval, rail: AchRail, *, now: d
 
 
 async def _order(
-    tx: Connection, batch: Batch, payments: Sequence[Disbursement], ach: AchRail | None, *, now: datetime
+    tx: Connection, batch: Batch, payments: Sequence[Disbursement], routes: Mapping[str, Route]
 ) -> FileOrder:
-    """What goes into the file, as the payees stand now: a hold or change since the batch was built stops it."""
+    """What goes into the file, as the payees stand now."""
     prenoted = await payee_store.prenoted_by(tx, batch.batch_id)
     providers = sorted({one.provider_id for one in payments} | {one.provider_id for one in prenoted})
-    routes = await _routes(tx, providers, ach.settles_on(now) if ach else None, now=now)
     payees = await payee_store.lock(tx, providers)
-    for provider, way in routes.items():
-        if way is Waits.HELD:
-            raise PayeeHeld(provider_id=provider)
     ordered: list[OrderedPayment] = []
     for one in payments:
-        way, payee = routes[one.provider_id], payees[one.provider_id]
-        if not isinstance(way, Route) or way.rail is not batch.rail:
-            raise BatchOutOfDate(provider_id=one.provider_id)
+        payee = payees[one.provider_id]
         ordered.append(
             OrderedPayment(
                 disbursement_id=one.disbursement_id,
@@ -201,7 +234,7 @@ async def _order(
                 invoice_on=date.fromisoformat(one.invoice_on),
                 due_on=one.due_at.date(),
                 amount_cents=one.amount_cents,
-                account=way.account,
+                account=routes[one.provider_id].account,
             )
         )
     tried = [

@@ -17,13 +17,17 @@ from kit.db import Connection, Database
 from services.payments.books.ledger import Kind
 from services.payments.claims.checks import approvers_by_level
 from services.payments.claims.queues import Queue
+from services.payments.claims.stops import PaymentUnderWay
 from services.payments.domain import DisbursementState, FundingState
 from services.payments.store import charges as store
 from services.payments.store import claim_queues as queue_store
 from services.payments.store import claim_rules
 from services.payments.store import claims as claim_store
 from services.payments.store import funding as funding_store
+from services.payments.store.charges import LastPayment
 from services.payments.store.claims import Claim
+from services.payments.usecases.advances import owe_back
+from services.payments.usecases.funding import give_back_encumbered
 from services.payments.usecases.postings import post_or_fail, transfer_of
 
 PERSON_SAYS_CHARGED = "person_says_charged"
@@ -79,34 +83,11 @@ async def close_unanswered(*, db: Database, now: datetime) -> int:
 
 
 async def _stop(tx: Connection, claim: Claim, *, now: datetime) -> None:
-    """Take back what is payable; what is in a file already is looked at by people, but not called back."""
+    """Take back what no file has yet; what is in one is looked at by people, but not called back."""
     payment = await store.last_payment(tx, claim.claim_id)
-    funding = (await funding_store.expended(tx, [claim.application_id])).get(claim.application_id)
     rules = await claim_rules.rules_of(tx, claim.program_id or "")
-    stoppable = payment is None or payment.state is DisbursementState.ORDERED
-    if stoppable and funding is not None and not claim.netted_cents:
-        pending = payment.payable_transfer_id if payment else claim.payable_transfer_id
-        cents = claim.payable_cents
-        unexpend = transfer_of(
-            funding, Kind.UNEXPEND, cents, of=pending, reason=PERSON_SAYS_CHARGED, at=now, key=pending or ""
-        )
-        await post_or_fail(tx, [unexpend])
-        await funding_store.encumbered_again(
-            tx, funding, transfer_id=unexpend.id, cents=cents + funding.advanced_cents, now=now
-        )
-        if payment is not None:
-            await store.stop(tx, payment.disbursement_id, now=now)
-        stopped = replace(claim, status=ClaimStatus.REFERRED, approved_cents=0, payable_transfer_id=None)
-        await claim_store.stand(tx, stopped, now=now)
-        fact = ClaimStopped(
-            application_id=claim.application_id,
-            claim_id=claim.claim_id,
-            provider_id=claim.provider_id,
-            amount_cents=cents,
-            reason=PERSON_SAYS_CHARGED,
-            stopped_at=now,
-        )
-        await outbox.append(tx, fact, now=now)
+    if payment is None or payment.state in {DisbursementState.ORDERED, DisbursementState.BATCHED}:
+        await _take_back(tx, claim, payment, now=now)
     await queue_store.open_review(
         tx,
         claim.claim_id,
@@ -117,6 +98,36 @@ async def _stop(tx: Connection, claim: Claim, *, now: datetime) -> None:
         submitted_by=claim.provider_id,
         now=now,
     )
+
+
+async def _take_back(tx: Connection, claim: Claim, payment: LastPayment | None, *, now: datetime) -> Claim:
+    """What is payable of an approved claim is encumbered again; the claim as it stands then."""
+    funding = (await funding_store.expended(tx, [claim.application_id])).get(claim.application_id)
+    if funding is None or funding.state is not FundingState.EXPENDED:
+        return claim
+    pending = payment.owed_by if payment else claim.payable_transfer_id
+    cents = claim.payable_cents
+    unexpend = transfer_of(
+        funding, Kind.UNEXPEND, cents, of=pending, reason=PERSON_SAYS_CHARGED, at=now, key=pending or ""
+    )
+    await post_or_fail(tx, [unexpend])
+    await funding_store.encumbered_again(
+        tx, funding, transfer_id=unexpend.id, cents=cents + funding.advanced_cents, now=now
+    )
+    if payment is not None:
+        await store.stop(tx, payment.disbursement_id, now=now)
+    stopped = replace(claim, status=ClaimStatus.REFERRED, approved_cents=0, payable_transfer_id=None)
+    await claim_store.stand(tx, stopped, now=now)
+    fact = ClaimStopped(
+        application_id=claim.application_id,
+        claim_id=claim.claim_id,
+        provider_id=claim.provider_id,
+        amount_cents=cents,
+        reason=PERSON_SAYS_CHARGED,
+        stopped_at=now,
+    )
+    await outbox.append(tx, fact, now=now)
+    return stopped
 
 
 async def resume_claim(tx: Connection, claim: Claim, approvers: list[str], *, now: datetime) -> None:
@@ -134,7 +145,7 @@ async def resume_claim(tx: Connection, claim: Claim, approvers: list[str], *, no
     resumed = replace(
         claim,
         status=ClaimStatus.APPROVED,
-        approved_cents=cents + claim.advanced_cents,
+        approved_cents=cents + claim.advanced_cents + claim.netted_cents,
         payable_transfer_id=expend.id,
         approvers=tuple(approvers),
         approvers_needed=len(approvers),
@@ -154,9 +165,25 @@ async def resume_claim(tx: Connection, claim: Claim, approvers: list[str], *, no
 
 
 async def revoke_claim(tx: Connection, claim: Claim, refused_by: str, *, now: datetime) -> None:
-    """Refuse a stopped claim for good: the case ends without payment and its money goes back."""
-    if claim.status is not ClaimStatus.REFERRED:
-        return
+    """Refuse the claim for good: what can be kept is kept, what was paid for the person is owed back.
+
+    Before it is paid its case ends without payment and its money goes back. Raises `PaymentUnderWay` while nobody
+    knows whether the money arrived.
+    """
+    if (sent := await store.under_way(tx, claim.application_id)) is not None:
+        raise PaymentUnderWay(disbursement_id=sent)
+    payment = await store.last_payment(tx, claim.claim_id)
+    is_paid = payment is not None and payment.state is DisbursementState.SETTLED
+    if claim.status is ClaimStatus.APPROVED and not is_paid:
+        claim = await _take_back(tx, claim, payment, now=now)
+    if claim.status is ClaimStatus.REFERRED:
+        await _revoke(tx, claim, refused_by, now=now)
+        if payment is not None and payment.case_is_closed:
+            await give_back_encumbered(tx, claim.application_id, PERSON_SAYS_CHARGED, now=now)
+    await owe_back(tx, claim, PERSON_SAYS_CHARGED, maker=refused_by, now=now)
+
+
+async def _revoke(tx: Connection, claim: Claim, refused_by: str, *, now: datetime) -> None:
     await claim_store.stand(tx, replace(claim, status=ClaimStatus.REFUSED, refused_by=refused_by), now=now)
     fact = ClaimRevoked(
         application_id=claim.application_id,

@@ -10,7 +10,7 @@ from contracts.events.payments import (
     HoldRefused,
     HoldWaitlisted,
 )
-from contracts.ids import TransferId
+from contracts.ids import ApplicationId, TransferId
 from contracts.journey import workflow_id
 from contracts.steps.payments import (
     EncumberFunds,
@@ -239,14 +239,26 @@ async def release_funds(ask: ReleaseFunds, *, db: Database, now: datetime) -> Fu
                 kind, pending, cents = Kind.LIQUIDATE, funding.encumbrance_transfer_id, funding.open_cents
             case _:
                 return FundsReleasedResult(released_cents=0)
-        await post_or_fail(tx, [transfer_of(funding, kind, cents, of=pending, reason=ask.reason, at=now)])
-        await funding_store.ended(tx, funding, FundingState.RELEASED, ask.reason, cents, now=now)
-        fact = FundsReleased(
-            application_id=ask.application_id, released_cents=cents, reason=ask.reason, released_at=now
-        )
-        await outbox.append(tx, fact, now=now)
-        await serve_waiting(tx, funding.book, now=now)
-        return FundsReleasedResult(released_cents=cents)
+        return await _give_back(tx, funding, kind, cents, of=pending, reason=ask.reason, now=now)
+
+
+async def give_back_encumbered(tx: Connection, application_id: ApplicationId, reason: str, *, now: datetime) -> None:
+    """Give back what is encumbered for a case that is over; its lock is the caller's."""
+    funding = await funding_store.current(tx, application_id)
+    if funding is not None and funding.state is FundingState.ENCUMBERED:
+        pending, cents = funding.encumbrance_transfer_id, funding.open_cents
+        await _give_back(tx, funding, Kind.LIQUIDATE, cents, of=pending, reason=reason, now=now)
+
+
+async def _give_back(
+    tx: Connection, funding: Funding, kind: Kind, cents: int, *, of: TransferId | None, reason: str, now: datetime
+) -> FundsReleasedResult:
+    await post_or_fail(tx, [transfer_of(funding, kind, cents, of=of, reason=reason, at=now)])
+    await funding_store.ended(tx, funding, FundingState.RELEASED, reason, cents, now=now)
+    fact = FundsReleased(application_id=funding.application_id, released_cents=cents, reason=reason, released_at=now)
+    await outbox.append(tx, fact, now=now)
+    await serve_waiting(tx, funding.book, now=now)
+    return FundsReleasedResult(released_cents=cents)
 
 
 async def expire_holds(*, db: Database, now: datetime) -> int:

@@ -10,12 +10,13 @@ import asyncpg
 import pytest
 
 from contracts.events.payments import DisbursementSent
-from services.payments.domain import BatchAlreadyApproved, BatchOutOfDate, BatchState, NothingToPay, TooManyFiles
+from services.payments.claims.stops import BatchStopped
+from services.payments.domain import BatchAlreadyApproved, BatchState, NothingToPay, TooManyFiles
 from services.payments.gateways import ExchangeFolder
 from services.payments.nacha import SAMPLE_ORIGINATOR
 from services.payments.nacha.banking_days import is_banking_day
 from services.payments.payees.account_numbers import AccountNumbers
-from services.payments.payees.payees import CallBack, PayeeHeld, Rail
+from services.payments.payees.payees import CallBack, Rail
 from services.payments.rails import RailNotSetUp
 from services.payments.rails.ach import ID_MODIFIERS, AchRail
 from services.payments.rails.installed import Rails
@@ -180,7 +181,7 @@ async def test_a_hold_stops_the_next_batch_and_one_that_is_built(desk):
     batch = await build(desk, rail=Rail.PAYMENT_VOUCHER)
     async with desk.db.transaction() as tx:
         await hold_payee(tx, PROVIDER, "looks wrong", by="finance/anna", now=NOW)
-    with pytest.raises(PayeeHeld):
+    with pytest.raises(BatchStopped, match="payee_held"):
         await approve(desk, batch)
     assert await desk.stages() == {"available": 700_000, "payable": 300_000}
     async with desk.db.transaction() as tx:
@@ -196,7 +197,7 @@ async def test_a_batch_does_not_leave_a_way_that_was_given_up(desk):
     await desk.pay(await desk.approved(Case("ann")))
     batch = await build(desk, rail=Rail.PAYMENT_VOUCHER)
     await change_to_ach(desk, old_stays=False)
-    with pytest.raises(BatchOutOfDate):
+    with pytest.raises(BatchStopped, match="cooling_off"):
         await approve(desk, batch)
 
 
