@@ -198,12 +198,6 @@ class BatchAlreadyApproved(Conflict):
     code = "batch_already_approved"
 
 
-class BatchOutOfDate(Conflict):
-    """A payment to {provider_id} no longer leaves this way: withdraw the batch and build another."""
-
-    code = "batch_out_of_date"
-
-
 class TooManyFiles(Conflict):
     """The bank takes {files_max} files of {day}; this batch is approved on the next day."""
 
