@@ -158,14 +158,22 @@ class Director:
             round_number += 1
             key = f"{self._run}-batch-{round_number}"
             with suppress(Declined):
-                batch = await self._maker.post("/v1/payment-batches", key=key)
-                await self._checker.post(f"/v1/payment-batches/{batch['batch_id']}/approval", key=f"{key}-approve")
+                await self._pay_batch(key)
             await self._decide_stopped(key)
             for case in self.cases:
                 if case.scenario.repair and case.application_id not in repaired and await self._came_back(case):
                     repaired.add(case.application_id)
                     await self._repair(case)
             await asyncio.sleep(BATCH_SECONDS)
+
+    async def _pay_batch(self, key: str) -> None:
+        """What may not leave as it was made, because a payment of it was stopped meanwhile, is made anew next time."""
+        batch = await self._maker.post("/v1/payment-batches", key=key)
+        place = f"/v1/payment-batches/{batch['batch_id']}"
+        try:
+            await self._checker.post(f"{place}/approval", key=f"{key}-approve")
+        except Declined:
+            await self._maker.post(f"{place}/withdrawal", key=f"{key}-withdraw")
 
     async def _decide_stopped(self, key: str) -> None:
         """Claims whose person was charged are refused."""
