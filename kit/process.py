@@ -17,7 +17,7 @@ from kit.settings import ProcessSettings
 STOP_SECONDS_MAX = 25.0
 """From the stop signal to the end of the process; orchestrators usually kill after 30."""
 
-GARBAGE_AFTER = (10_000, 5, 5)
+GARBAGE_AFTER = (10_000, 2, 2)
 """Objects made between two looks for garbage, and how many looks at the young to one at the older. Python's own 700
 looks several times a fact and finds little; what ended long ago, though, is freed by a look at the oldest only."""
 
@@ -84,7 +84,7 @@ def run(name: str, settings: ProcessSettings, start: Callable[[Lifetime], Awaita
     telemetry.configure(name, settings)
     code = 1
     try:
-        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             code = runner.run(_live(name, settings, start))
             _end(code)
     except BaseException as error:
@@ -180,8 +180,7 @@ def _end_in_any_case() -> None:
     timer.start()
 
 
-def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """What makes the event loop of every process; `None`: Python's own."""
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     if sys.platform == "win32":
         return None
     import uvloop

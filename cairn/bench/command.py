@@ -71,7 +71,7 @@ def vouchers(
     """Exam vouchers allocated a second by 64 clients, beside the same with plain row locks."""
     from cairn.bench.vouchers import measure
 
-    _run(measure(count), write=write, as_json=as_json, as_process=True)
+    _run(measure(count), write=write, as_json=as_json)
 
 
 @bench.command()
@@ -83,7 +83,7 @@ def ledger(
     """Holds and encumbrances a second on one hot budget, beside row locks and a plain rebuild of pgledger."""
     from cairn.bench.ledger import measure
 
-    _run(measure(entries), write=write, as_json=as_json, as_process=True)
+    _run(measure(entries), write=write, as_json=as_json)
 
 
 @bench.command(name="all")
@@ -93,16 +93,11 @@ def everything(write: WriteFlag = True, as_json: JsonFlag = False) -> None:
         each(write=write, as_json=as_json)
 
 
-def _run(measuring: Awaitable[Report], *, write: bool, as_json: bool, as_process: bool = False) -> None:
-    """`as_process`: what is measured runs in here, so on the event loop of Cairn's processes."""
-
+def _run(measuring: Awaitable[Report], *, write: bool, as_json: bool) -> None:
     async def run() -> Report:
         return await measuring
 
-    from kit.process import loop_factory
-
-    with asyncio.Runner(loop_factory=loop_factory() if as_process else None) as runner:
-        report = runner.run(run())
+    report = asyncio.run(run())
     if as_json:
         print(json.dumps(report.as_json()), flush=True)
     else:
