@@ -27,7 +27,7 @@ def path(cases: CasesOption = 1000, write: WriteFlag = True, as_json: JsonFlag =
 
 
 @bench.command()
-def accept(count: CountOption = 5000, write: WriteFlag = True, as_json: JsonFlag = False) -> None:
+def accept(count: CountOption = 12_000, write: WriteFlag = True, as_json: JsonFlag = False) -> None:
     """Accepted applications a second with all guarantees, beside a raw ASGI app with the same rows."""
     from cairn.bench.accept import measure
 
