@@ -1,8 +1,8 @@
-"""The bare counterpart of a case: a Temporal workflow with as many activities, waits, signals and upserts, and no work.
+"""The bare counterpart of a case: a Temporal workflow with as many activities, timers, signals and upserts, no work.
 
-Run as `python -m cairn.bench.bare --address A --cases N --activities … --signals … --upserts … --queues …` on the same
-server. With one queue the worker that runs the workflow also gets its activities, and Temporal hands them over without
-matching; with more, each activity goes to a worker of its own queue, as a request to another service must.
+Run as `python -m cairn.bench.bare --address A --cases N --activities … --signals … --upserts … --timers … --queues …`
+on the same server. With one queue the worker that runs the workflow also gets its activities, and Temporal hands them
+over without matching; with more, each activity goes to a worker of its own queue, as a request to another service must.
 """
 
 import argparse
@@ -25,7 +25,7 @@ IN_FLIGHT_MAX = 64
 
 @workflow.defn(name="BareCase")
 class BareCase:
-    """Waits for each signal under a timer, runs its share of empty activities, upserts its share of attributes."""
+    """Waits for each signal, runs and upserts its share of empty activities and attributes, cancels its timers."""
 
     def __init__(self) -> None:
         self.signals = 0
@@ -35,7 +35,8 @@ class BareCase:
         self.signals += 1
 
     @workflow.run
-    async def run(self, activities: int, signals: int, upserts: int, queues: int) -> None:
+    async def run(self, activities: int, signals: int, upserts: int, timers: int, queues: int) -> None:
+        deadlines = [asyncio.create_task(workflow.sleep(timedelta(days=1))) for _ in range(timers)]
         for step in range(max(activities, signals, upserts)):
             if step < upserts:
                 workflow.upsert_search_attributes([STAGE.value_set(f"bare-{step}")])
@@ -47,7 +48,9 @@ class BareCase:
                     start_to_close_timeout=timedelta(seconds=30),
                 )
             if step < signals:
-                await workflow.wait_condition(lambda seen=step: self.signals > seen, timeout=timedelta(hours=1))
+                await workflow.wait_condition(lambda seen=step: self.signals > seen)
+        for deadline in deadlines:
+            deadline.cancel()
 
 
 _to_signal: asyncio.Queue[str] = asyncio.Queue()
@@ -65,18 +68,21 @@ async def _signal(client: Client) -> None:
         await client.get_workflow_handle(await _to_signal.get()).signal(BareCase.heard)
 
 
-async def measure(address: str, namespace: str, cases: int, counts: tuple[int, int, int, int]) -> float:
-    """Seconds for `cases` workflows, at most `IN_FLIGHT_MAX` at once."""
+async def measure(
+    address: str, namespace: str, cases: int, counts: tuple[int, int, int, int, int], every_seconds: float
+) -> float:
+    """Seconds for `cases` workflows, at most `IN_FLIGHT_MAX` at once, begun no faster than one `every_seconds`."""
     client = await Client.connect(address, namespace=namespace)
     gate = asyncio.Semaphore(IN_FLIGHT_MAX)
     run = f"bench-bare-{time.time_ns()}"
 
     async def one(number: int) -> None:
+        await asyncio.sleep(number * every_seconds)
         async with gate:
             await client.execute_workflow(BareCase.run, args=list(counts), id=f"{run}/{number}", task_queue=QUEUE)
 
     async with contextlib.AsyncExitStack() as workers:
-        queues = counts[3]
+        queues = counts[-1]
         await workers.enter_async_context(
             Worker(
                 client,
@@ -102,11 +108,12 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--address", required=True)
     parser.add_argument("--namespace", required=True)
-    for name in ("cases", "activities", "signals", "upserts", "queues"):
+    for name in ("cases", "activities", "signals", "upserts", "timers", "queues"):
         parser.add_argument(f"--{name}", type=int, required=True)
+    parser.add_argument("--every", type=float, default=0.0, metavar="SECONDS")
     given = parser.parse_args()
-    counts = (given.activities, given.signals, given.upserts, given.queues)
-    seconds = asyncio.run(measure(given.address, given.namespace, given.cases, counts))
+    counts = (given.activities, given.signals, given.upserts, given.timers, given.queues)
+    seconds = asyncio.run(measure(given.address, given.namespace, given.cases, counts, given.every))
     print(json.dumps({"seconds": seconds}), flush=True)
     # A process that used temporalio can abort while the interpreter takes itself apart.
     os._exit(0)
