@@ -16,7 +16,8 @@ from cairn.demo.parties import free_port
 from cairn.stack.layout import ROOT
 from cairn.stack.process import http_get
 
-CONNECTIONS = 16
+CALLERS = (16, 64, 256)
+"""As many as the ledger's benchmark has: one request at a time each, on a connection and with a key of its own."""
 WARM_UP = 200
 ROUNDS = 15
 """Short ones, in turn: a machine whose speed wanders is the same for two that follow each other."""
@@ -29,7 +30,7 @@ async def measure(requests: int) -> Report:
     report = Report(
         "accept",
         "accepting applications",
-        f"{requests} POSTs of a whole application over {CONNECTIONS} connections, one API process: key, scope, rate,"
+        f"{requests} POSTs of a whole application by so many callers at once, one API process: key, scope, rate,"
         " idempotency, validation, listing, duplicate check, vault, row-level security, outbox, trace, log; answered"
         " after the commit, which those that come at once share. Beside it a raw ASGI app on the same server, loop and"
         " driver inserts the same rows into the same tables in one statement and one commit, with values made"
@@ -46,7 +47,9 @@ async def measure(requests: int) -> Report:
         )  # fmt: skip
         try:
             await _until_open(port)
-            await _compare(bench, port, raw.pid, keys, requests, report)
+            for callers in CALLERS:
+                await _compare(bench, port, raw.pid, keys[:callers], requests, report)
+            report.add("memory of api afterwards", f"{memory_mib(bench.pids())['api']:.0f} MiB")
         finally:
             raw.terminate()
             await raw.wait()
@@ -54,7 +57,7 @@ async def measure(requests: int) -> Report:
 
 
 async def _prepare(bench: Bench) -> list[str]:
-    """Load the pack into applications' own copy, and a partner key for each connection."""
+    """Load the pack into applications' own copy, and a partner key for each caller."""
     from datetime import UTC, datetime, timedelta
 
     from cairn.commands.preparation import issue_for
@@ -65,7 +68,7 @@ async def _prepare(bench: Bench) -> list[str]:
     await load_program(EligibilitySettings.model_validate(fields), ROOT / "programs" / "oh-imap")
     until = datetime.now(UTC) + timedelta(days=1)
     scopes = ["applications:write"]
-    keys = [await issue_for(bench.settings, "partner", f"bench-{n}", scopes, until) for n in range(CONNECTIONS)]
+    keys = [await issue_for(bench.settings, "partner", f"bench-{n}", scopes, until) for n in range(max(CALLERS))]
     async with asyncio.timeout(START_SECONDS_MAX):
         while set((await _accept_one(bench, keys[0])).statuses) != {201}:
             await asyncio.sleep(0.1)
@@ -84,7 +87,7 @@ async def _accept_one(bench: Bench, key: str) -> Load:
 
 
 async def _compare(bench: Bench, raw_port: int, raw_pid: int, keys: list[str], requests: int, report: Report) -> None:
-    api_port = bench.stack.ports["api"]
+    api_port, callers = bench.stack.ports["api"], len(keys)
     run = f"{time.time_ns():x}"
 
     def whole(connection: int, _: int) -> bytes:
@@ -97,7 +100,8 @@ async def _compare(bench: Bench, raw_port: int, raw_pid: int, keys: list[str], r
 
     pids = bench.pids() | {"raw": raw_pid}
     for port, request in ((api_port, whole), (raw_port, bare)):
-        _require(await drive(port, WARM_UP, CONNECTIONS, request))
+        _require(await drive(port, WARM_UP, callers, request))
+    batches = await _batches(bench)
     ours: list[Load] = []
     theirs: list[Load] = []
     used = {"api": 0.0, "postgres": 0.0}
@@ -105,33 +109,32 @@ async def _compare(bench: Bench, raw_port: int, raw_pid: int, keys: list[str], r
     for _ in range(ROUNDS):
         for port, request, loads, spent in ((api_port, whole, ours, used), (raw_port, bare, theirs, used_raw)):
             before = cpu_seconds(pids)
-            loads.append(_require(await drive(port, requests // ROUNDS, CONNECTIONS, request)))
+            loads.append(_require(await drive(port, requests // ROUNDS, callers, request)))
             after = cpu_seconds(pids)
             for name in spent:
                 spent[name] += after[name] - before[name]
     rates, raw_rates = ([len(load.latencies) / load.seconds for load in loads] for loads in (ours, theirs))
     shares = [rate / raw_rate for rate, raw_rate in zip(rates, raw_rates, strict=True)]
     latencies = [latency for load in ours for latency in load.latencies]
-    report.add("applications a second, Cairn", f"{median(rates):.0f}")
-    report.add("requests a second, raw app", f"{median(raw_rates):.0f}")
-    report.add("share of the raw rate", f"{median(shares):.0%}", "≥ 50 %")
-    report.add("that share, lower / upper quartile", " / ".join(f"{quantiles(shares)[n]:.0%}" for n in (0, 2)))
+    taken, transactions = (now - then for now, then in zip(await _batches(bench), batches, strict=True))
+    of = f"{callers} callers"
+    report.add(f"applications a second, Cairn, {of}", f"{median(rates):.0f}")
+    report.add(f"requests a second, raw app, {of}", f"{median(raw_rates):.0f}")
+    report.add(f"share of the raw rate, {of}", f"{median(shares):.0%}", "≥ 50 %")
+    report.add(f"that share, lower / upper quartile, {of}", " / ".join(f"{quantiles(shares)[n]:.0%}" for n in (0, 2)))
     p50, p99 = (percentile(latencies, share) * 1000 for share in (0.5, 0.99))
-    report.add("answer, p50 / p99", f"{p50:.0f} / {p99:.0f} ms")
-    batches = await _batches(bench)
-    report.add("applications a transaction", f"{batches:.1f}")
-    report.add("raw CPU beside Cairn's", f"{sum(used_raw.values()) / sum(used.values()):.0%}")
+    report.add(f"answer, p50 / p99, {of}", f"{p50:.0f} / {p99:.0f} ms")
+    report.add(f"applications a transaction, {of}", f"{taken / transactions:.1f}")
     for who, spent in (("Cairn", used), ("raw app", used_raw)):
         texts = [f"{name} {seconds * 1000 / (requests // ROUNDS * ROUNDS):.2f}" for name, seconds in spent.items()]
-        report.add(f"CPU ms a request, {who}", ", ".join(texts))
-    report.add("memory of api afterwards", f"{memory_mib(pids)['api']:.0f} MiB")
+        report.add(f"CPU ms a request, {who}, {of}", ", ".join(texts))
 
 
-async def _batches(bench: Bench) -> float:
-    """How many applications a transaction took in, on average, by the process's own metrics."""
+async def _batches(bench: Bench) -> tuple[float, float]:
+    """How many applications were taken in so far, in how many transactions, by the process's own metrics."""
     _, page = await http_get(bench.stack.ports["health_api"], "/metrics")
     found = dict(line.rsplit(" ", 1) for line in page.splitlines() if line.startswith("cairn_intake_batch_"))
-    return float(found["cairn_intake_batch_sum"]) / float(found["cairn_intake_batch_count"])
+    return float(found["cairn_intake_batch_sum"]), float(found["cairn_intake_batch_count"])
 
 
 def _body(number: int) -> bytes:
