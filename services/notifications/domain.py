@@ -113,7 +113,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """No answer came; `error` is a code: `timeout`, `connection_failed`, `address_refused`, `answer_too_large`…"""
+    """No answer came; `error` is a code: `timeout`, `connection_failed`, `name_not_answering`, `address_refused`…"""
 
     error: str
 

@@ -10,14 +10,14 @@ from typing import Any, Protocol
 from contracts.ids import WebhookMessageId
 from kit.webhooks import sign
 from services.notifications.domain import Answered, Unanswered, WebhookAddressRefused
-from services.notifications.gateways.egress import DestinationRefused, DestinationUnreachable, Egress
+from services.notifications.gateways.egress import DestinationRefused, DestinationUnreachable, Egress, NameNotAnswering
 
 
 class CollegeDoor(Protocol):
     """Takes a signed message to an address outside."""
 
     async def check_address(self, url: str) -> None:
-        """Return if webhooks may go there; `WebhookAddressRefused` says why not."""
+        """Return if webhooks may go there; `WebhookAddressRefused` says why not, `Unavailable` to ask again."""
         ...
 
     async def deliver(
@@ -43,6 +43,8 @@ class HttpCollegeDoor:
     async def check_address(self, url: str) -> None:
         try:
             await self._egress.check(url)
+        except NameNotAnswering:
+            raise
         except (DestinationRefused, DestinationUnreachable) as error:
             raise WebhookAddressRefused(why=error.facts["why"], pointer="/url") from error
 
@@ -64,6 +66,8 @@ class HttpCollegeDoor:
             answer = await self._egress.post(url, body=body, headers=headers)
         except DestinationRefused:
             return Unanswered(error="address_refused")
+        except NameNotAnswering:
+            return Unanswered(error="name_not_answering")
         except DestinationUnreachable as error:
             return Unanswered(error="timeout" if error.facts["why"] == "timeout" else "connection_failed")
         return Answered(

@@ -8,17 +8,16 @@ a moment, for the same name and only while the name still leads to its address.
 import asyncio
 import ipaddress
 import re
-import socket
 import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import h11
 
 from contracts.errors import Refused, Unavailable
+from services.notifications.gateways.names import Names, NameUnanswered
 
 URL_CHARS_MAX = 500
 ANSWER_BYTES_MAX = 64 * 1024
@@ -62,6 +61,12 @@ class DestinationUnreachable(Unavailable):
     code = "destination_unreachable"
 
 
+class NameNotAnswering(DestinationUnreachable):
+    """The address cannot be looked up just now: {why}."""
+
+    code = "name_not_answering"
+
+
 @dataclass(frozen=True, slots=True)
 class Destination:
     """A URL that was read and whose every address was checked just now."""
@@ -102,7 +107,8 @@ class Egress:
         self._allow_loopback = allow_loopback
         self._ports = ports
         self._timeout_seconds = timeout_seconds
-        self._resolve = resolve or _look_up
+        self._names = Names()
+        self._resolve = resolve or self._names.resolve
         self._tls = tls or ssl.create_default_context()
         self._kept: dict[tuple[str, str, int], deque[_Connection]] = {}
         self._kept_count = 0
@@ -112,6 +118,7 @@ class Egress:
             for connection in connections:
                 connection.close()
         self._kept.clear()
+        self._names.close()
 
     async def check(self, url: str) -> Destination:
         """Read and resolve `url`; `DestinationRefused` says why it is not called."""
@@ -229,6 +236,8 @@ class Egress:
             found = await self._resolve(host, port)
         except UnicodeError:
             raise DestinationRefused(why="its name is not a name") from None
+        except NameUnanswered:
+            raise NameNotAnswering(why="no name server answers for it") from None
         except OSError:
             raise DestinationUnreachable(why="its name is not known") from None
         if not found:
@@ -294,14 +303,6 @@ class _Connection:
 
     def close(self) -> None:
         self.writer.close()
-
-
-async def _look_up(host: str, port: int) -> list[str]:
-    # A plain address needs no name server, nor the thread that asking one takes.
-    with suppress(ValueError):
-        return [str(ipaddress.ip_address(host))]
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(entry[4][0]) for entry in found]
 
 
 def _refuse_unless_public(address: Address) -> None:

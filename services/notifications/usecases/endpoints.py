@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from contracts.errors import NotFound
+from contracts.errors import CairnError, NotFound, Unavailable
 from contracts.ids import WebhookEndpointId, WebhookMessageId
 from kit.clock import Clock
 from kit.db import Connection, Database
@@ -21,6 +21,7 @@ from services.notifications.domain import (
     RotationRunning,
     TooManyEndpoints,
     UnknownReplayStart,
+    WebhookAddressRefused,
 )
 from services.notifications.gateways.colleges import CollegeDoor
 from services.notifications.gateways.secret_box import SecretBox
@@ -43,9 +44,12 @@ class EndpointDesk:
 
 async def register_endpoint(provider_id: str, url: str, *, once: Once | None, desk: EndpointDesk) -> Answer:
     """Add an endpoint, send it its challenge, and let it inherit what no endpoint could take so far."""
+    # Outside the transaction: a name server that is silent must not hold a connection to the database meanwhile.
+    refusal = await _refusal_of_address(url, desk)
 
     async def add(tx: Connection) -> Answer:
-        await desk.college.check_address(url)
+        if refusal is not None:
+            raise refusal
         now = desk.clock.now()
         await store.lock_provider(tx, provider_id)
         _admit(url, await store.live_endpoints(tx, provider_id))
@@ -66,6 +70,15 @@ async def register_endpoint(provider_id: str, url: str, *, once: Once | None, de
         return Answer(201, EndpointMade.with_secret(endpoint, secret).model_dump_json().encode())
 
     return await _once(add, once, desk)
+
+
+async def _refusal_of_address(url: str, desk: EndpointDesk) -> CairnError | None:
+    """Raised later: a repetition must be answered as the first request was, whatever the name says now."""
+    try:
+        await desk.college.check_address(url)
+    except (WebhookAddressRefused, Unavailable) as error:
+        return error
+    return None
 
 
 def _admit(url: str, live: list[Endpoint]) -> None:
