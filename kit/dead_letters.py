@@ -30,6 +30,11 @@ RETURNING id
 _LIST = f"SELECT {_COLUMNS} FROM dead_letter WHERE ($1::text IS NULL OR state = $1) ORDER BY id LIMIT $2"
 _SHOW = f"SELECT {_COLUMNS} FROM dead_letter WHERE id = $1"
 _LOCK = f"SELECT {_COLUMNS} FROM dead_letter WHERE id = $1 FOR UPDATE"
+_OPEN = """
+SELECT id FROM dead_letter
+WHERE state = 'open' AND ($1::text IS NULL OR consumer = $1) AND ($2::text IS NULL OR reason = $2)
+ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED
+"""
 _SETTLE = "UPDATE dead_letter SET state = $2 WHERE id = $1"
 _ACT = "INSERT INTO dead_letter_act (dead_letter_id, act, actor, reason, acted_at) VALUES ($1, $2, $3, $4, $5)"
 _ACTS = "SELECT act, actor, reason, acted_at FROM dead_letter_act WHERE dead_letter_id = $1 ORDER BY id"
@@ -159,6 +164,14 @@ async def redrive(tx: Connection, letter_id: int, actor: str, now: datetime) -> 
         now=now,
     )
     return letter
+
+
+async def redrive_all(
+    tx: Connection, *, consumer: str | None, reason: str | None, letters_max: int, actor: str, now: datetime
+) -> list[DeadLetter]:
+    """Redrive what is open, the oldest first: of one consumer, of one reason, or of all; at most `letters_max`."""
+    found = await tx.fetch(_OPEN, consumer, reason, letters_max)
+    return [await redrive(tx, row["id"], actor, now) for row in found]
 
 
 async def skip(tx: Connection, letter_id: int, actor: str, reason: str, now: datetime) -> DeadLetter:

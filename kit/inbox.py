@@ -1,6 +1,7 @@
 """Facts are handled once: the inbox row, the handler's effects and the dead letters commit together or not at all."""
 
 import asyncio
+import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import PurePath
 from typing import Any, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
+import asyncpg
 from prometheus_client import Counter
 from pydantic import ValidationError
 
@@ -24,6 +26,15 @@ from kit.telemetry import continue_trace, logger, span
 HANDLER_ATTEMPTS_MAX = 3
 HANDLER_RETRY_SECONDS = 0.05
 EXPLANATION_CHARS_MAX = 500
+DYING_IN_A_ROW_MAX = 5
+DYING_SECONDS_MAX = 600.0
+"""Facts of one type that die in a row, none further from the last than this, before the consumer waits instead: what
+fails for every fact is a fault of ours, and waiting loses nothing."""
+CALLED_OFF_MAX = 5
+CALLED_OFF_APART_SECONDS = 3600.0
+"""How often a fact's statements may exceed their time before it is buried, and how far apart two such burials are: a
+fact that is too much for its handler must not stop its partition for ever, and a slow database must not bury all."""
+CALLED_OFF_KEPT_MAX = 1000
 KEPT = timedelta(days=180)
 """How long a handled fact is known: six times as long as a topic keeps it, so that it can come again no more."""
 FORGOTTEN_AT_ONCE_MAX = 10_000
@@ -47,7 +58,28 @@ _DEAD = Counter("cairn_consumer_dead_lettered", "Records that could not be handl
 # Importing the facts fills the registry: without it every known type would look unknown.
 assert events.__all__
 
+RELEASE_UNFIT: tuple[type[Exception], ...] = (
+    asyncpg.SyntaxOrAccessError,
+    asyncpg.InvalidSchemaNameError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+)
+"""What PostgreSQL says of a statement and not of a fact: a migration, a privilege or a function is missing."""
+
 log = logger(__name__)
+
+
+class ReleaseUnfit(Unavailable):
+    """The consumer {consumer} waits: its release and the database do not fit together ({what})."""
+
+    code = "release_unfit"
+
+
+class HandlerBroken(Unavailable):
+    """The consumer {consumer} waits: fact after fact of one type fails ({what})."""
+
+    code = "handler_broken"
+
 
 F = TypeVar("F", bound=Fact)
 
@@ -92,10 +124,15 @@ class Inbox:
         self._database = database
         self._handlers = dict(handlers)
         self._clock = clock
+        self._dying: dict[str, tuple[int, float]] = {}
+        """By type: how many facts died in a row, and when the last one did or would have."""
+        self._called_off: dict[UUID, int] = {}
+        self._too_slow_at = -CALLED_OFF_APART_SECONDS
 
     async def take(self, records: Sequence[Record]) -> None:
         """Handle, skip or bury each record. Raises `Unavailable` where something is away: take them again later."""
-        await self._settle([item for record in records if (item := self._read(record)) is not None])
+        items = [item for record in records if (item := self._read(record)) is not None]
+        await self._settle(self._without_too_slow(items))
 
     async def forget(self) -> int:
         """Forget what was handled longer ago than `KEPT`, at most `FORGOTTEN_AT_ONCE_MAX` facts; how many."""
@@ -157,21 +194,51 @@ class Inbox:
                 error = again
         envelope = item.received.envelope
         poison = Poison("handler_failed", _failure(error), envelope.id, envelope.type)
+        self._note_death(item.record, poison)
         await self._settle_together([_Item(item.record, None, poison)])
+
+    def _note_death(self, record: Record, poison: Poison) -> None:
+        """`HandlerBroken` where too many died in a row already. What was redriven is given up one by one as before."""
+        if any(name == REDRIVE_FOR for name, _ in record.headers):
+            return
+        kind, now = poison.type or "", time.monotonic()
+        count, last = self._dying.get(kind, (0, now))
+        count = count if now - last < DYING_SECONDS_MAX else 0
+        self._dying[kind] = (min(count + 1, DYING_IN_A_ROW_MAX), now)
+        if count >= DYING_IN_A_ROW_MAX:
+            log.error("inbox.handler_broken", consumer=self.name, type=kind, explanation=poison.explanation)
+            raise HandlerBroken(consumer=self.name, what=kind)
+
+    def _without_too_slow(self, items: Sequence[_Item]) -> Sequence[_Item]:
+        """The first fact whose statements were called off too often becomes poison, if the last such was long ago."""
+        if not self._called_off or time.monotonic() - self._too_slow_at < CALLED_OFF_APART_SECONDS:
+            return items
+        for place, item in enumerate(items):
+            if item.received and self._called_off.get(item.received.envelope.id, 0) >= CALLED_OFF_MAX:
+                envelope = item.received.envelope
+                why = f"its statements took too long {CALLED_OFF_MAX} times"
+                poison = Poison("handler_too_slow", why, envelope.id, envelope.type)
+                return [*items[:place], _Item(item.record, None, poison), *items[place + 1 :]]
+        return items
 
     async def _settle_together(self, items: Sequence[_Item]) -> None:
         handled: list[Received[Any]] = []
         buried: list[_Item] = []
-        async with self._database.transaction() as tx:
-            fresh = await self._mark(tx, items)
-            for item in items:
-                if item.poison is not None:
-                    if await bury(tx, self.name, item.record, item.poison, now=self._clock.now()):
-                        buried.append(item)
-                elif item.received is not None and item.received.envelope.id in fresh:
-                    fresh.discard(item.received.envelope.id)
-                    handled.append(item.received)
-            await self._handle_all(handled, tx)
+        try:
+            async with self._database.transaction() as tx:
+                fresh = await self._mark(tx, items)
+                for item in items:
+                    if item.poison is not None:
+                        if await bury(tx, self.name, item.record, item.poison, now=self._clock.now()):
+                            buried.append(item)
+                    elif item.received is not None and item.received.envelope.id in fresh:
+                        fresh.discard(item.received.envelope.id)
+                        handled.append(item.received)
+                await self._handle_all(handled, tx)
+        except RELEASE_UNFIT as error:
+            # The first line speaks of tables and columns; a detail might quote a row.
+            log.error("inbox.release_unfit", consumer=self.name, explanation=_bounded(str(error).partition("\n")[0]))
+            raise ReleaseUnfit(consumer=self.name, what=type(error).__name__) from error
         self._count(items, handled, buried)
 
     async def _mark(self, tx: Connection, items: Sequence[_Item]) -> set[UUID]:
@@ -204,15 +271,25 @@ class Inbox:
             continue_trace(envelope.traceparent, envelope.correlation_id, str(envelope.id)),
             span(f"{self.name} {envelope.type}", "consumer", event_id=str(envelope.id), subject_id=envelope.subject),
         ):
-            await handler(received, tx)
+            try:
+                await handler(received, tx)
+            except asyncpg.QueryCanceledError:
+                if len(self._called_off) >= CALLED_OFF_KEPT_MAX:
+                    self._called_off.clear()
+                self._called_off[envelope.id] = self._called_off.get(envelope.id, 0) + 1
+                raise
 
     def _count(self, items: Sequence[_Item], handled: Sequence[Received[Any]], buried: Sequence[_Item]) -> None:
         for received in handled:
+            self._dying.pop(received.envelope.type, None)
+            self._called_off.pop(received.envelope.id, None)
             _HANDLED.labels(self.name, received.envelope.type).inc()
         readable = sum(item.received is not None for item in items)
         _DUPLICATES.labels(self.name).inc(readable - len(handled))
         for item in buried:
             assert item.poison is not None
+            if item.poison.reason == "handler_too_slow":
+                self._too_slow_at = time.monotonic()
             _DEAD.labels(self.name, item.poison.reason).inc()
             log.error(
                 "dead_letter.buried",

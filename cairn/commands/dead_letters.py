@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from kit.dead_letters import DeadLetter
 
 TEXT_CHARS_MAX = 4000
+REDRIVEN_MAX = 1000
+"""By one command, which is one transaction."""
 
 
 class Owner(StrEnum):
@@ -30,7 +32,8 @@ class Owner(StrEnum):
 
 
 ServiceOption = Annotated[Owner, typer.Option("--service", help="Whose dead letters.")]
-Number = Annotated[int, typer.Argument(metavar="ID", help="The dead letter's number, from `cairn dlq list`.")]
+NUMBER = typer.Argument(metavar="ID", help="The dead letter's number, from `cairn dlq list`.")
+Number = Annotated[int, NUMBER]
 Actor = Annotated[str | None, typer.Option("--actor", help="Who does it; this login's name where left out.")]
 
 dlq = typer.Typer(help="Dead letters: records that a consumer could not take.", no_args_is_help=True)
@@ -60,13 +63,34 @@ def show(number: Number, service: ServiceOption, as_json: JsonFlag = False) -> N
 
 
 @dlq.command()
-def redrive(number: Number, service: ServiceOption, actor: Actor = None, as_json: JsonFlag = False) -> None:
-    """Send it to its topic again; kept with who did it and when."""
+def redrive(
+    service: ServiceOption,
+    number: Annotated[int | None, NUMBER] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every open one, or those that the next two name.")] = False,
+    consumer: Annotated[str | None, typer.Option(help="With --all: of this consumer only.")] = None,
+    reason: Annotated[str | None, typer.Option(help="With --all: dead for this reason only.")] = None,
+    at_most: Annotated[int, typer.Option(min=1, max=REDRIVEN_MAX, help="With --all: so many, the oldest first.")] = 100,
+    actor: Actor = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Send it to its topic again, or all of them; kept with who did it and when."""
     from kit.dead_letters import redrive as again
+    from kit.dead_letters import redrive_all
 
+    if (number is None) != everything or (not everything and (consumer or reason)):
+        raise typer.BadParameter("give one ID, or --all and what narrows it")
     who, now = actor or getpass.getuser(), datetime.now(UTC)
-    _in_schema(service, lambda tx: again(tx, number, who, now))
-    answer(as_json, {"redriven": number, "actor": who}, f"Dead letter {number} goes to its topic again.")
+    if number is not None:
+        _in_schema(service, lambda tx: again(tx, number, who, now))
+        answer(as_json, {"redriven": number, "actor": who}, f"Dead letter {number} goes to its topic again.")
+        return
+    letters = _in_schema(
+        service,
+        lambda tx: redrive_all(tx, consumer=consumer, reason=reason, letters_max=at_most, actor=who, now=now),
+    )
+    numbers = [letter.id for letter in letters]
+    text = f"{len(numbers)} dead letters go to their topics again." if numbers else "There are none."
+    answer(as_json, {"redriven": numbers, "actor": who}, text)
 
 
 @dlq.command()

@@ -13,6 +13,7 @@ from kit.dead_letters import (
     bury,
     list_dead_letters,
     redrive,
+    redrive_all,
     show,
     skip,
 )
@@ -102,3 +103,24 @@ async def test_the_record_of_acts_is_append_only_for_the_service(database: Datab
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with database.connection() as connection:
                 await connection.execute(statement)
+
+
+async def test_many_are_redriven_by_consumer_and_reason_within_a_bound(database: Database) -> None:
+    async with database.transaction() as tx:
+        for offset in range(6):
+            record = Record("cairn.payments", 3, 100 + offset, None, b"{}", [])
+            consumer, reason = ("case-view", "handler_failed") if offset % 2 else ("other-view", "not_json")
+            assert await bury(tx, consumer, record, Poison(reason, "why"), now=NOW)
+    async with database.transaction() as tx:
+        first = await redrive_all(
+            tx, consumer="case-view", reason="handler_failed", letters_max=2, actor="staff-ada", now=NOW
+        )
+        assert [letter.record.offset for letter in first] == [101, 103]
+        assert [letter.acts[0].actor for letter in first] == ["staff-ada", "staff-ada"]
+        assert await redrive_all(tx, consumer="case-view", reason="not_json", letters_max=9, actor="a", now=NOW) == []
+        rest = await redrive_all(tx, consumer=None, reason=None, letters_max=9, actor="staff-ada", now=NOW)
+    assert [letter.record.offset for letter in rest] == [100, 102, 104, 105]
+    sent = [row for row in await outbox(database) if row["topic"] == "cairn.payments"]
+    assert [dict(decode_headers(row["headers"]))[REDRIVE_FOR] for row in sent] == [
+        b"case-view", b"case-view", b"other-view", b"other-view", b"other-view", b"case-view",
+    ]  # fmt: skip

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from contracts.errors import Conflict, Unavailable
@@ -15,8 +16,9 @@ from kit import inbox as inbox_module
 from kit.clock import FixedClock
 from kit.db import Database
 from kit.dead_letters import REDRIVE_FOR, Record, list_dead_letters
-from kit.inbox import Inbox, Received
+from kit.inbox import HandlerBroken, Inbox, Received, ReleaseUnfit
 from tests.kit.kafka_tools import NOW, as_sent, effects, envelope_of, note_effect, withdrawn
+from tests.support.engines import FreshDatabase
 
 Handle = Callable[[Received[ApplicationWithdrawn], Any], Awaitable[None]]
 
@@ -150,3 +152,90 @@ async def test_a_redriven_record_is_for_one_consumer(database: Database) -> None
     assert await effects(database) == []
     await inbox_of(database, name="other").take(batch)
     assert await effects(database) == ["one"]
+
+
+def _content(record: Record) -> tuple[Any, Any, Any]:
+    return record.key, record.value, record.headers
+
+
+async def letters_of(database: Database) -> list[tuple[str, int]]:
+    async with database.connection() as connection:
+        return [(one.poison.reason, one.record.offset) for one in await list_dead_letters(connection)]
+
+
+async def test_a_release_ahead_of_its_migration_waits_and_buries_nothing(
+    database: Database, service: FreshDatabase
+) -> None:
+    """A missing column, table or privilege says nothing about the fact that met it."""
+
+    async def ahead(received: Received[ApplicationWithdrawn], tx: Any) -> None:
+        await tx.execute("INSERT INTO effect (what, since) VALUES ($1, now())", received.fact.reason)
+
+    async def trespasser(received: Received[ApplicationWithdrawn], tx: Any) -> None:
+        await tx.execute("CREATE TABLE of_its_own ()")
+
+    batch = records("one", "two")
+    for handle in (trespasser, ahead):
+        with pytest.raises(ReleaseUnfit):
+            await inbox_of(database, handle).take(batch)
+    assert await letters_of(database) == []
+    owner = await asyncpg.connect(service.owner_dsn)
+    await owner.execute("ALTER TABLE applications.effect ADD COLUMN since timestamptz")
+    await owner.close()
+    await inbox_of(database, ahead).take(batch)
+    assert await effects(database) == ["one", "two"]
+
+
+async def test_a_type_whose_facts_die_one_after_the_other_waits(database: Database) -> None:
+    """Five are given up; after that nothing is until a fact of the type goes well again."""
+    broken = [True]
+
+    async def handle(received: Received[ApplicationWithdrawn], tx: Any) -> None:
+        if broken:
+            raise RuntimeError
+        await note_effect(received, tx)
+
+    inbox, batch = inbox_of(database, handle), records(*(f"r{number}" for number in range(8)))
+    for _ in range(3):
+        with pytest.raises(HandlerBroken):
+            await inbox.take(batch)
+    assert await letters_of(database) == [("handler_failed", offset) for offset in range(5)]
+    # What somebody sends again before its time is given up again and stops nobody.
+    again = records("again", **{REDRIVE_FOR: b"test"})
+    await inbox.take([Record("cairn.applications", 1, 77, *_content(again[0]))])
+    assert (await letters_of(database))[-1] == ("handler_failed", 77)
+    broken.clear()
+    await inbox.take(batch[5:])
+    broken.append(True)
+    await inbox.take([Record("cairn.applications", 2, 78, *_content(records("one")[0]))])
+    assert (await letters_of(database))[-1] == ("handler_failed", 78)
+
+
+async def test_a_fact_that_always_takes_too_long_is_given_up_and_a_slow_database_is_not(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = {"two"}
+
+    async def handle(received: Received[ApplicationWithdrawn], tx: Any) -> None:
+        if received.fact.reason in slow:
+            await tx.execute("SET LOCAL statement_timeout = 20")
+            await tx.execute("SELECT pg_sleep(5)")
+        await note_effect(received, tx)
+
+    inbox, batch = inbox_of(database, handle), records("one", "two", "three")
+    for _ in range(inbox_module.CALLED_OFF_MAX):
+        with pytest.raises(Unavailable):
+            await inbox.take(batch)
+    assert await letters_of(database) == []
+    await inbox.take(batch)
+    assert await letters_of(database) == [("handler_too_slow", 1)]
+    assert await effects(database) == ["one", "three"]
+    # One such grave is enough for an hour: when everything is slow the facts wait.
+    slow.add("four")
+    more = records("four")
+    for _ in range(inbox_module.CALLED_OFF_MAX + 2):
+        with pytest.raises(Unavailable):
+            await inbox.take(more)
+    monkeypatch.setattr(inbox_module, "CALLED_OFF_APART_SECONDS", 0.0)
+    await inbox.take([Record("cairn.applications", 4, 90, *_content(more[0]))])
+    assert (await letters_of(database))[-1] == ("handler_too_slow", 90)

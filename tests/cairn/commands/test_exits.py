@@ -28,6 +28,8 @@ def test_help_lists_the_commands_and_the_exit_codes(tmp_path: Path) -> None:
         (["run", "nothing"], Exit.USAGE),
         (["run", "payments", "--service", "payments"], Exit.USAGE),
         (["nothing"], Exit.USAGE),
+        (["dlq", "redrive", "--service", "payments"], Exit.USAGE),
+        (["dlq", "redrive", "3", "--all", "--service", "payments"], Exit.USAGE),
         (["logs", "nothing"], Exit.USAGE),
         (["keys", "issue", "--kind", "stranger", "--id", "x", "--scope", "a:b"], Exit.USAGE),
     ],
