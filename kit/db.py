@@ -223,6 +223,12 @@ async def _open_pool(dsn: str, schema: str, application_name: str, connections_m
             "statement_timeout": str(STATEMENT_TIMEOUT_MS),
             "lock_timeout": str(LOCK_TIMEOUT_MS),
             "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_TIMEOUT_MS),
+            # Asked every half minute and given up after a minute: by itself TCP holds on to a host that is gone, and to
+            # its locks, for hours.
+            "tcp_keepalives_idle": "30",
+            "tcp_keepalives_interval": "10",
+            "tcp_keepalives_count": "3",
+            "tcp_user_timeout": "60000",
         },
     )
 

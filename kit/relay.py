@@ -32,6 +32,9 @@ TOPIC_RETRY_SECONDS = 10.0
 MEASURE_SECONDS = 5.0
 MEASURE_ROWS_MAX = 100_000
 BACKOFF_SECONDS_MIN, BACKOFF_SECONDS_MAX = 0.2, 5.0
+IDLE_SECONDS_MAX = 60
+"""After it the server ends a session that says nothing, and with it the session's hold on shards. Longer than the
+longest delivery and a new producer take, and far shorter than the hours TCP would give a host that is gone."""
 SLOW_SECONDS = 5.0
 """A delivery that takes longer shows as not ready, long before it is given up."""
 
@@ -124,7 +127,10 @@ class Relay:
         async with self._database.session() as connection:
             # The head is small and the tail may be long: statistics of a table that is always nearly empty would
             # make the planner sort all of it for every batch.
-            await connection.execute("SET enable_sort = off; SET enable_seqscan = off; SET enable_bitmapscan = off")
+            await connection.execute(
+                "SET enable_sort = off; SET enable_seqscan = off; SET enable_bitmapscan = off;"
+                f"SET idle_session_timeout = '{IDLE_SECONDS_MAX}s'"
+            )
             yield connection
 
     @asynccontextmanager
@@ -153,7 +159,8 @@ class Relay:
             if owned and now >= topics_at:
                 await self._retry_topics(connection, producer)
                 topics_at = now + TOPIC_RETRY_SECONDS
-            if owned and now >= measure_at:
+            # Also where another owns the shards: it may have fallen silent, and then nobody else would tell.
+            if now >= measure_at:
                 await self._measure(connection)
                 measure_at = now + MEASURE_SECONDS
             if owned:

@@ -29,6 +29,10 @@ async def test_session_settings(database: Database) -> None:
             for name in ("search_path", "statement_timeout", "lock_timeout", "application_name", "TimeZone")
         }
         assert await connection.fetchval("SELECT current_setting('idle_in_transaction_session_timeout')") == "30s"
+        # Over TCP, which this connection uses, a host that is gone is found within a minute.
+        for name, value in (("idle", "30"), ("interval", "10"), ("count", "3")):
+            assert await connection.fetchval("SELECT current_setting($1)", f"tcp_keepalives_{name}") == value
+        assert await connection.fetchval("SELECT current_setting('tcp_user_timeout')") == "60000"
     assert found == {
         "search_path": "applications",
         "statement_timeout": "15s",

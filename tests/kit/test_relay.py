@@ -1,11 +1,13 @@
 """The relay: everything committed is published, in order per key, whatever dies; what cannot be published is parked."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import Any
 
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaProducer
+from prometheus_client import REGISTRY
 
 from contracts.envelope import Envelope
 from contracts.errors import Unavailable
@@ -13,7 +15,7 @@ from contracts.ids import ApplicationId, uuid7
 from kit import producer as producer_module
 from kit import relay as relay_module
 from kit.db import Database
-from kit.outbox import append, append_all, append_record, list_parked, unpark
+from kit.outbox import SHARDS, append, append_all, append_record, list_parked, unpark
 from kit.relay import Relay
 from kit.settings import ProcessSettings
 from tests.kit.kafka_tools import NOW, TOPIC, reading, running, until, withdrawn
@@ -62,6 +64,31 @@ async def test_a_second_relay_takes_over_when_the_first_dies(
             async with database.transaction() as tx:
                 await append(tx, withdrawn(ApplicationId.new()), now=NOW)
             await until(lambda: drained(database))
+
+
+async def test_a_host_that_falls_silent_loses_its_shards_and_meanwhile_the_backlog_is_told(
+    service: FreshDatabase, database: Database, kafka_settings: ProcessSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_module, "IDLE_SECONDS_MAX", 3)
+    monkeypatch.setattr(relay_module, "MEASURE_SECONDS", 0.0)
+    gone, successor = Relay(database, kafka_settings), Relay(database, kafka_settings)
+    async with database.transaction() as tx:
+        await append(tx, withdrawn(ApplicationId.new()), now=NOW)
+    holding = AsyncExitStack()
+    silent = await holding.enter_async_context(gone._session())  # pyright: ignore[reportPrivateUsage]
+    assert len(await gone._claim(silent, [])) == SHARDS  # pyright: ignore[reportPrivateUsage]
+    relay_module._AGE.labels("applications").set(0)  # pyright: ignore[reportPrivateUsage]
+    async with running(successor.run()):
+
+        async def backlog_is_told() -> bool:
+            return (REGISTRY.get_sample_value("cairn_outbox_oldest_seconds", {"schema": "applications"}) or 0) > 0
+
+        await until(backlog_is_told)
+        assert await depth(database) == 1
+        await until(lambda: drained(database))
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, ConnectionError)):
+        await silent.execute("SELECT")
+    await holding.aclose()
 
 
 async def _locks(service: FreshDatabase) -> int:
