@@ -43,6 +43,7 @@ UNEXPECTED = "unexpected"
 
 STEPS_AT_ONCE_MAX = 20
 GRACEFUL_STOP = timedelta(seconds=10)
+ANSWER_SECONDS_MAX = timedelta(seconds=2)
 _log = logger(__name__)
 
 I = TypeVar("I", bound=StepRequest)  # noqa: E741
@@ -132,6 +133,19 @@ async def connect(settings: "ProcessSettings", *, wait_seconds: float = 15.0) ->
             if time.monotonic() >= limit:
                 raise TemporalUnavailable from error
             await asyncio.sleep(0.2)
+
+
+def answers(client: Client) -> Callable[[], Awaitable[None]]:
+    """A check of readiness: raises `TemporalUnavailable` unless the server says that it serves."""
+
+    async def check() -> None:
+        try:
+            if not await client.service_client.check_health(timeout=ANSWER_SECONDS_MAX):
+                raise TemporalUnavailable
+        except (RuntimeError, RPCError) as error:
+            raise TemporalUnavailable from error
+
+    return check
 
 
 def implements(step: Step[I, O]) -> Callable[[Callable[..., Awaitable[O]]], Callable[..., Awaitable[O]]]:

@@ -1,10 +1,8 @@
 """The workflows process: the journey's worker, the bridge from Kafka, the relay of its dead letters."""
 
-from datetime import timedelta
 from typing import NoReturn
 
 from temporalio.client import Client
-from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from contracts.steps import Queue
@@ -14,14 +12,12 @@ from kit.kafka import Consumer
 from kit.process import Lifetime
 from kit.process import run as run_process
 from kit.relay import Relay
-from kit.temporal import GRACEFUL_STOP, TemporalUnavailable, connect
+from kit.temporal import GRACEFUL_STOP, answers, connect
 from workflows.bridge import CONSUMER, Bridge
 from workflows.fiscal_year import FiscalYearClose, FiscalYearTurn
 from workflows.journey import FundingJourney
 from workflows.sandbox import plain_runner
 from workflows.settings import WorkflowsSettings
-
-CHECK_TIMEOUT = timedelta(seconds=2)
 
 
 def journey_worker(client: Client, settings: WorkflowsSettings) -> Worker:
@@ -55,18 +51,11 @@ async def start(life: Lifetime, settings: WorkflowsSettings) -> None:
     )
     relay = Relay(database, settings)
 
-    async def temporal_answers() -> None:
-        try:
-            if not await client.service_client.check_health(timeout=CHECK_TIMEOUT):
-                raise TemporalUnavailable
-        except RPCError as error:
-            raise TemporalUnavailable from error
-
     life.task("journeys", journey_worker(client, settings).run())
     life.task("bridge", consumer.run())
     life.task("relay", relay.run())
     life.ready_when("database", database.check)
-    life.ready_when("temporal", temporal_answers)
+    life.ready_when("temporal", answers(client))
     life.ready_when("bridge", consumer.check)
     life.ready_when("relay", relay.check)
 

@@ -16,7 +16,7 @@ from kit.paging import PageCursors
 from kit.process import Lifetime
 from kit.process import run as run_process
 from kit.relay import Relay
-from kit.temporal import connect, service_worker
+from kit.temporal import answers, connect, service_worker
 from kit.vault import Vault
 from services.applications import subscribers
 from services.applications.activities import ApplicationsSteps
@@ -52,6 +52,7 @@ async def start(life: Lifetime, settings: ApplicationsSettings) -> None:
     life.ready_when("consumer", consumer.check)
 
     client = await connect(settings)
+    life.ready_when("temporal", answers(client))
     steps = ApplicationsSteps(db, clock)
     worker = service_worker(client, queue=Queue.APPLICATIONS, steps=STEPS, activities=steps.all())
     life.task("steps", worker.run())

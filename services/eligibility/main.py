@@ -44,6 +44,7 @@ async def start(life: Lifetime, settings: EligibilitySettings) -> None:
     vault = Vault.from_settings(settings, reader=NAME)
     activities = EligibilityActivities(db=db, vault=vault, shelf=PackShelf(), clock=clock)
     client = await temporal.connect(settings)
+    life.ready_when("temporal", temporal.answers(client))
     worker = temporal.service_worker(client, queue=Queue.ELIGIBILITY, steps=STEPS, activities=[activities.determine])
     life.task("worker", worker.run())
 

@@ -19,7 +19,7 @@ from kit.process import Lifetime
 from kit.process import run as run_process
 from kit.relay import Relay
 from kit.telemetry import logger
-from kit.temporal import connect, service_worker
+from kit.temporal import answers, connect, service_worker
 from services.payments import subscribers
 from services.payments.activities import FiscalYearSteps, PaymentsSteps
 from services.payments.api import PaymentsDoors, router
@@ -121,6 +121,7 @@ async def start(life: Lifetime, settings: PaymentsSettings) -> None:
     life.task("exchange", _again_and_again("exchange", exchange_files, settings.exchange_scan_seconds))
 
     client = await connect(settings)
+    life.ready_when("temporal", answers(client))
     steps = PaymentsSteps(db, clock, business_unit=settings.business_unit)
     year = FiscalYearSteps(db, clock)
     life.on_stop(steps.close)

@@ -1,4 +1,5 @@
 import json
+import re
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from kit.temporal import (
     EncryptingCodec,
     StepsMismatch,
     TemporalUnavailable,
+    answers,
     connect,
     converter,
     implements,
@@ -206,6 +208,19 @@ async def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path) -> None
     settings = ProcessSettings(secrets_dir=tmp_path, temporal_address="127.0.0.1:1")
     with pytest.raises(TemporalUnavailable):
         await connect(settings, wait_seconds=0.0)
+
+
+async def test_a_process_is_ready_only_while_temporal_answers(client: Client) -> None:
+    await answers(client)()
+    gone = await Client.connect("127.0.0.1:1", lazy=True)
+    with pytest.raises(TemporalUnavailable):
+        await answers(gone)()
+
+
+@pytest.mark.parametrize("process", ["services/applications", "services/eligibility", "services/payments", "workflows"])
+def test_every_process_with_a_worker_asks_whether_temporal_answers(process: str) -> None:
+    wiring = (Path(__file__).parents[2] / process / "main.py").read_text()
+    assert re.search(r'life\.ready_when\("temporal", (temporal\.)?answers\(client\)\)', wiring)
 
 
 def test_one_cache_of_type_adapters_serves_every_workflow() -> None:
