@@ -84,7 +84,7 @@ def retry_after_of(headers: Mapping[str, str], *, now: datetime) -> timedelta | 
         return timedelta(seconds=min(int(given[:9]), 10**8))
     try:
         until = parsedate_to_datetime(given)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     until = until if until.tzinfo else until.replace(tzinfo=UTC)
     return max(until - now, timedelta(0))

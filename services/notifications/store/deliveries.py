@@ -82,17 +82,20 @@ INSERT INTO webhook_attempt (endpoint_id, message_id, attempt_number, started_at
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
 
-# The ordinary end of an attempt, whole: log, endpoint, delivery and fact in one round trip and one commit.
+# The ordinary end of an attempt, whole: log, endpoint, delivery and fact in one round trip and one commit. The delivery
+# asks for the endpoint's row first: whoever disables the endpoint locks them in this order, and would wait for ever.
 _END_DELIVERED = f"""
 WITH logged AS (
     INSERT INTO webhook_attempt (endpoint_id, message_id, attempt_number, started_at, duration_ms, status)
     VALUES ($10, $11, $13, $14, $15, $16)
 ), well AS (
-    UPDATE webhook_endpoint SET failures_in_a_row = 0, slowed_until = NULL
-    WHERE endpoint_id = $10 AND (failures_in_a_row > 0 OR slowed_until IS NOT NULL)
+    UPDATE webhook_endpoint SET failures_in_a_row = 0
+    WHERE endpoint_id = $10 AND failures_in_a_row > 0
+    RETURNING endpoint_id
 ), ended AS (
     UPDATE webhook_delivery SET state = 'delivered', ended_at = $9, leased_until = NULL
     WHERE endpoint_id = $10 AND message_id = $11 AND state = 'pending' AND leased_until = $12
+        AND (SELECT count(*) FROM well) >= 0
     RETURNING message_id
 ), {append_one("ended")}
 SELECT FROM appended

@@ -14,6 +14,7 @@ INSERT INTO webhook_endpoint (endpoint_id, provider_id, url, status, sealed_secr
 VALUES ($1, $2, $3, 'unverified', $4, $5, $6)
 """
 
+# Everybody locks in one order, or two acts would wait for each other: provider, endpoint, deliveries.
 # A message written while an endpoint comes or goes would be given to nobody: writers of messages share this lock, the
 # acts that change which endpoints are live hold it alone.
 _LOCK_PROVIDER = "SELECT pg_advisory_xact_lock(hashtextextended('webhook_endpoint/' || $1, 0))"
@@ -44,10 +45,8 @@ UPDATE webhook_endpoint SET status = 'disabled', disabled_reason = $2, disabled_
 WHERE endpoint_id = $1 AND status <> 'disabled'
 """
 
-_HEALTHY = """
-UPDATE webhook_endpoint SET failures_in_a_row = 0, slowed_until = NULL
-WHERE endpoint_id = $1 AND (failures_in_a_row > 0 OR slowed_until IS NOT NULL)
-"""
+# The rest it asked for stays: this success may have been under way when another answer asked.
+_HEALTHY = "UPDATE webhook_endpoint SET failures_in_a_row = 0 WHERE endpoint_id = $1 AND failures_in_a_row > 0"
 
 _FAILING = """
 UPDATE webhook_endpoint SET failures_in_a_row = failures_in_a_row + 1, slowed_until = greatest(slowed_until, $2)

@@ -134,8 +134,8 @@ async def _record(
         if isinstance(verdict, Delivered):
             await _record_delivered(tx, due, now=now)
         elif isinstance(verdict, TryAgain):
-            await deliveries.postpone_delivery(tx, due, due_at=verdict.due_at)
             await endpoints.note_failure(tx, due.endpoint_id, slowed_until=verdict.slowed_until)
+            await deliveries.postpone_delivery(tx, due, due_at=verdict.due_at)
         else:
             await _record_given_up(tx, due, verdict, now=now)
 
@@ -160,9 +160,10 @@ def _delivered(due: DueDelivery, application_id: ApplicationId, now: datetime) -
 
 
 async def _record_given_up(tx: Connection, due: DueDelivery, verdict: GivenUp, *, now: datetime) -> None:
-    await endpoints.note_failure(tx, due.endpoint_id, slowed_until=None)
     if verdict.disable:
         await endpoints.lock_provider(tx, due.provider_id)
+    await endpoints.note_failure(tx, due.endpoint_id, slowed_until=None)
+    if verdict.disable:
         await endpoints.disable_endpoint(tx, due.endpoint_id, reason=verdict.error, now=now)
         await deliveries.cancel_deliveries(tx, due.endpoint_id, now=now)
         log.warning("webhook_endpoint_disabled", endpoint_id=due.endpoint_id, reason=verdict.error)

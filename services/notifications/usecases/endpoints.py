@@ -131,14 +131,14 @@ async def replay(
     """Queue the provider's messages again, from one message or after a place in the log."""
 
     async def requeue(tx: Connection) -> Answer:
+        # Messages written meanwhile must not be queued by both.
+        await store.lock_provider(tx, provider_id)
         await _live_endpoint(tx, provider_id, endpoint_id)
         start = after_position + 1 if after_position is not None else None
         if message_id is not None:
             start = await deliveries.position_of(tx, message_id, provider_id=provider_id)
         if start is None:
             raise UnknownReplayStart(pointer="/message_id")
-        # Messages written meanwhile must not be queued by both.
-        await store.lock_provider(tx, provider_id)
         queued = await deliveries.replay_from(
             tx,
             endpoint_id=endpoint_id,

@@ -1,16 +1,21 @@
 """Webhook deliveries against a real receiver: signed, retried, ordered per case, never lost, never doubled."""
 
+import asyncio
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import standardwebhooks
 import svix
 
 from contracts.ids import WebhookMessageId
+from kit.idempotency import Once
 from services.notifications.domain import ATTEMPTS_MAX, LEASE, WAITS_BETWEEN_ATTEMPTS
+from services.notifications.store import deliveries as delivery_store
+from services.notifications.store import endpoints as endpoint_store
 from services.notifications.usecases.delivering import attempt, take_due
-from services.notifications.usecases.endpoints import disable_endpoint
+from services.notifications.usecases.endpoints import disable_endpoint, replay
 from tests.services.notifications.conftest import HEALTHY, Bench
 from tests.services.notifications.receiver import Receiver, Reply, receiving
 from tests.services.notifications.sample import PROVIDER, Case, rows, take_in
@@ -225,3 +230,83 @@ async def test_no_secret_lies_in_the_database_in_the_clear(bench: Bench, receive
     made = await bench.register(receiver)
     stored = await rows(bench.db, "SELECT e::text AS text FROM webhook_endpoint AS e")
     assert made["secret"].removeprefix("whsec_") not in repr(stored)
+
+
+async def test_acts_on_one_endpoint_at_once_do_not_wait_for_each_other(bench: Bench, receiver: Receiver) -> None:
+    """Whoever disables it holds provider and endpoint, then wants the deliveries: each other act comes after it."""
+    replies = [Reply(), Reply(503), Reply(410)]
+    for step in ("provider", "endpoint"):
+        for reply in replies:
+            made = await bench.register(receiver)
+            await take_in(bench.db, Case().requested(), now=bench.clock.now())
+            [due] = await take_due(bench.deliveries, HEALTHY, free_slots=1)
+            receiver.replies.append(reply)
+            await rows(bench.db, "UPDATE webhook_endpoint SET failures_in_a_row = 1 WHERE status = 'active'")
+            async with bench.db.transaction() as tx:
+                await endpoint_store.lock_provider(tx, PROVIDER)
+                if step == "endpoint":
+                    await endpoint_store.lock_endpoint(tx, PROVIDER, made["id"])
+                acting = asyncio.create_task(attempt(bench.deliveries, due))
+                await until_it_waits_or_ends(bench, acting)
+                await endpoint_store.lock_endpoint(tx, PROVIDER, made["id"])
+                await endpoint_store.disable_endpoint(tx, made["id"], reason="by_provider", now=bench.clock.now())
+                await delivery_store.cancel_deliveries(tx, made["id"], now=bench.clock.now())
+            await acting
+            await rows(bench.db, "DELETE FROM webhook_attempt")
+            await rows(bench.db, "DELETE FROM webhook_delivery")
+            bench.clock.advance(timedelta(days=1))
+
+
+async def test_a_replay_and_a_disabling_at_once_do_not_wait_for_each_other(bench: Bench, receiver: Receiver) -> None:
+    made = await bench.register(receiver)
+    async with bench.db.transaction() as tx:
+        await endpoint_store.lock_provider(tx, PROVIDER)
+        once = Once("college/x", "key", b"")
+        acting = asyncio.create_task(
+            replay(PROVIDER, made["id"], message_id=None, after_position=0, once=once, desk=bench.endpoints)
+        )
+        await until_it_waits_or_ends(bench, acting)
+        await endpoint_store.lock_endpoint(tx, PROVIDER, made["id"])
+    assert (await acting).status == 202
+
+
+async def until_it_waits_or_ends(bench: Bench, acting: asyncio.Task[Any]) -> None:
+    here = "(SELECT oid FROM pg_database WHERE datname = current_database())"
+    query = f"SELECT 1 FROM pg_locks WHERE NOT granted AND (database = {here} OR locktype = 'transactionid')"
+    async with asyncio.timeout(20):
+        while not acting.done() and not await rows(bench.db, query):  # noqa: ASYNC110 - a lock tells nobody
+            await asyncio.sleep(0)
+
+
+async def test_a_success_that_was_under_way_does_not_end_the_rest_that_was_asked_for(
+    bench: Bench, receiver: Receiver
+) -> None:
+    await bench.register(receiver)
+    for _ in range(2):
+        await take_in(bench.db, Case().requested(), now=bench.clock.now())
+    first, second = await take_due(bench.deliveries, HEALTHY, free_slots=2)
+    receiver.replies.extend([Reply(429, {"retry-after": "120"}), Reply()])
+    await attempt(bench.deliveries, first)
+    await attempt(bench.deliveries, second)
+    bench.clock.advance(timedelta(seconds=60))
+    await take_in(bench.db, Case().requested(), now=bench.clock.now())
+    assert await bench.drain() == 0
+    bench.clock.advance(timedelta(seconds=61))
+    assert await bench.drain() == 2
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "Fri, 31 Dec 99999999999999999999 23:59:59 GMT",
+        "Fri, 31 Dec 2026 23:59:59 +99999999999999999999",
+        "soon",
+        "9" * 99,
+    ],
+)
+async def test_an_absurd_retry_after_does_not_undo_a_delivery(bench: Bench, receiver: Receiver, given: str) -> None:
+    await bench.register(receiver)
+    receiver.usually = lambda came: Reply(200, {"retry-after": given})
+    await take_in(bench.db, Case().requested(), now=bench.clock.now())
+    await bench.drain()
+    assert await bench.states() == [("delivered", 1)]
