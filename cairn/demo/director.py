@@ -7,10 +7,10 @@ from contextlib import suppress
 from typing import Any
 
 from cairn.demo.cast import Cast
-from cairn.demo.scenarios import Scenario
+from cairn.demo.scenarios import Scenario, application_of
 from contracts.journey import Stage
 from examples.doors import Declined, Doors
-from examples.portal import Portal, application
+from examples.portal import Portal
 
 POLL_SECONDS = 0.4
 BATCH_SECONDS = 0.8
@@ -93,7 +93,8 @@ class Director:
         play = case.scenario
         if play.waits_for is not None:
             await self._until(self._by_name[play.waits_for], lambda view: view.get("stage") in _FROM_LEARNING)
-        case.application_id = await self._portal.apply(self._application(case), key=f"{self._run}-{play.name}")
+        body = application_of(play, [each.scenario for each in self.cases])
+        case.application_id = await self._portal.apply(body, key=f"{self._run}-{play.name}")
         if play.document is not None and await self._stands_in(case, Stage.INFORMATION):
             await self._portal.send_document(case.application_id, play.document)
         if play.withdraws_in is not None and await self._stands_in(case, play.withdraws_in):
@@ -108,24 +109,6 @@ class Director:
         # A short stage may have come and gone between two looks: the case's own record says where it ended.
         told = await self._portal.timeline(case.application_id)
         case.stages_seen |= {entry["details"]["stage"] for entry in told if "stage" in entry["details"]}
-
-    def _application(self, case: Case) -> dict[str, Any]:
-        play = case.scenario
-        first = next(c for c in self.cases if c.scenario.person == play.person)
-        return application(
-            given_name=play.person.title(),
-            email=play.email,
-            ssn=f"21909{first.number:04d}",
-            family_name=f"Quillfeather-{play.person.title()}",
-            birth_date=f"1987-03-{first.number:02d}",
-            program_id=play.program_id,
-            round_id=play.round_id,
-            provider_id=play.provider_id,
-            credential_id=play.credential_id,
-            state=play.state,
-            declaration=play.declaration,
-            language=play.language,
-        )
 
     async def _stands_in(self, case: Case, stage: str) -> bool:
         """Wait for the stage; `False` where the case ended without it."""

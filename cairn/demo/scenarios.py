@@ -1,7 +1,10 @@
 """Who applies in the demo, what the outside parties do, and how each case has to end."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from examples.portal import application
 
 ORDINARY = ("oh-imap", "r6")
 BRISK = ("oh-imap-brisk", "r6-brisk")
@@ -190,3 +193,23 @@ SCENARIOS: tuple[Scenario, ...] = (
         withdraws_in="learning",
     ),
 )
+
+
+def application_of(scenario: Scenario, scenarios: Sequence[Scenario]) -> dict[str, Any]:
+    """The body its portal sends. Every value of a person is that person's alone and occurs in no other text."""
+    number = next(n for n, each in enumerate(scenarios, 1) if each.person == scenario.person)
+    person = scenario.person.title()
+    return application(
+        given_name=f"Thistlewyn-{person}",
+        family_name=f"Quillfeather-{person}",
+        email=scenario.email,
+        ssn=f"21909{number:04d}",
+        birth_date=f"1987-03-{number:02d}",
+        program_id=scenario.program_id,
+        round_id=scenario.round_id,
+        provider_id=scenario.provider_id,
+        credential_id=scenario.credential_id,
+        state=scenario.state,
+        declaration=scenario.declaration,
+        language=scenario.language,
+    )

@@ -8,20 +8,24 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import asyncpg
 
 from cairn.stack.engines import environment, settings_fields
 from cairn.stack.layout import ROOT, Home
+from kit.db import Database
 from kit.settings import ProcessSettings
+from kit.vault import Vault
 from tests.journeys.post_mortem import post_mortem
 
 END_SECONDS_MAX = 240.0
 STOP_SECONDS_MAX = 120.0
 POLL_SECONDS = 0.05
+PERSONAL_VALUES = ("given_name", "family_name", "email", "ssn", "birth_date")
+T = TypeVar("T")
 TABLES = """
 SELECT schemaname, tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1, 2
 """
@@ -107,21 +111,63 @@ class DemoRun:
     def dump_database(self) -> bytes:
         """A logical dump of every schema, as text, made by PostgreSQL's own COPY."""
 
-        async def dump() -> bytes:
-            settings = ProcessSettings.model_validate(settings_fields(self.environment()))
-            connection = await asyncpg.connect(settings.dsn("cairn_owner"))
+        async def dump(connection: asyncpg.Connection) -> bytes:
+            # As hexadecimal, what a column of bytes holds would be found by nobody.
+            await connection.execute("SET bytea_output = 'escape'")
+            parts = []
+            for schema, table in await connection.fetch(TABLES):
+                content = io.BytesIO()
+                await connection.copy_from_query(f'SELECT * FROM "{schema}"."{table}"', output=content)
+                parts.append(f"-- {schema}.{table}\n".encode() + content.getvalue())
+            return b"\n".join(parts)
+
+        return self._in_database(dump)
+
+    def rows(self, statement: str) -> list[dict[str, Any]]:
+        """What a SELECT finds, in a transaction that can change nothing."""
+
+        async def fetch(connection: asyncpg.Connection) -> list[dict[str, Any]]:
+            async with connection.transaction(readonly=True):
+                return [dict(row) for row in await connection.fetch(statement)]
+
+        return self._in_database(fetch)
+
+    def _in_database(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+        """`work` on a connection of the owner of every schema."""
+
+        async def run() -> T:
+            connection = await asyncpg.connect(self.settings().dsn("cairn_owner"))
             try:
-                tables = await connection.fetch(TABLES)
-                parts = []
-                for schema, table in tables:
-                    content = io.BytesIO()
-                    await connection.copy_from_query(f'SELECT * FROM "{schema}"."{table}"', output=content)
-                    parts.append(f"-- {schema}.{table}\n".encode() + content.getvalue())
-                return b"\n".join(parts)
+                return await work(connection)
             finally:
                 await connection.close()
 
-        return asyncio.run(dump())
+        return asyncio.run(run())
+
+    def open_vault(self) -> list[dict[str, str]]:
+        """What the vault keeps of each person, opened as the applications service may open it."""
+        people = [row["subject_id"] for row in self.rows("SELECT subject_id FROM vault.data_subject_key ORDER BY 1")]
+
+        async def read() -> list[dict[str, str]]:
+            settings = self.settings()
+            vault = Vault.from_settings(settings, reader="applications")
+            database = await Database.connect(
+                settings.dsn("cairn_applications"), schema="applications", application_name="test", connections_max=1
+            )
+            try:
+                async with database.transaction() as tx:
+                    return [
+                        await vault.read(tx, person, PERSONAL_VALUES, purpose="test", request_id="test")
+                        for person in people
+                    ]
+            finally:
+                await database.close()
+
+        return asyncio.run(read())
+
+    def settings(self) -> ProcessSettings:
+        """What a process of the running stack is told."""
+        return ProcessSettings.model_validate(settings_fields(self.environment()))
 
     def cairn(self, *arguments: str) -> dict[str, Any]:
         """Run a `cairn` command against this stack; its JSON."""
