@@ -18,6 +18,14 @@ MIDDLE_SECONDS_MAX = 240.0
 ABOUT = ("type", "application_id", "reminder_number", "attempt_number", "status", "disbursement_id", "claim_id")
 """What makes two webhooks the same message."""
 CAME_BACK_LATE = tuple(start for start, how in BANK["behaviors"].items() if how == "late_return")
+EXAMS_TOLD = """
+SELECT application_id, split_part(type, '.', 4) AS what, (details ->> 'attempt_number')::int AS attempt,
+       details ->> 'exam_voucher_id' AS exam_voucher_id, details ->> 'result' AS result
+FROM applications.case_entry
+WHERE type IN ('cairn.payments.exam_voucher.issued.v1', 'cairn.applications.exam.resulted.v1')
+"""
+ALLOCATED = "SELECT application_id, attempt_number AS attempt, exam_voucher_id FROM payments.exam_voucher_allocation"
+USED = "SELECT exam_voucher_id FROM payments.exam_voucher WHERE state = 'used'"
 
 
 @pytest.mark.parametrize("victim", [*PROCESSES, *ENGINES])
@@ -49,6 +57,26 @@ def assert_nothing_twice(run: DemoRun, result: dict) -> None:
         if "webhook_id" in line:
             webhooks.setdefault(tuple(str(line.get(name)) for name in ABOUT), set()).add(line["webhook_id"])
     assert {about: ids for about, ids in webhooks.items() if len(ids) > 1} == {}
+    assert_one_exam_voucher_an_attempt(run, result)
     proof = run.cairn("ledger", "prove")
     assert proof["differences"] == []
     assert sum(result["money"].values()) == result["appropriation_cents"]
+
+
+def assert_one_exam_voucher_an_attempt(run: DemoRun, result: dict) -> None:
+    """Every attempt that a college reported had one exam voucher of its own, and no other code left the stock."""
+    scenarios = {case["application_id"]: case["scenario"] for case in result["cases"]}
+    results_of = {scenario.name: scenario.play.get("exams", ["passed"]) for scenario in SCENARIOS}
+    told = run.rows(EXAMS_TOLD)
+    resulted = {(row["application_id"], row["attempt"]): row["result"] for row in told if row["what"] == "resulted"}
+    cases = {application_id for application_id, _ in resulted}
+    assert resulted == {
+        (case, attempt): word for case in cases for attempt, word in enumerate(results_of[scenarios[case]], 1)
+    }
+    issued = [row for row in told if row["what"] == "issued"]
+    assert Counter((row["application_id"], row["attempt"]) for row in issued) == dict.fromkeys(resulted, 1)
+    codes = {(row["application_id"], row["attempt"]): row["exam_voucher_id"] for row in issued}
+    assert len(set(codes.values())) == len(codes) > len(cases) > 0
+    allocated = sorted((row["application_id"], row["attempt"], row["exam_voucher_id"]) for row in run.rows(ALLOCATED))
+    assert allocated == sorted((*attempt, code) for attempt, code in codes.items())
+    assert sorted(row["exam_voucher_id"] for row in run.rows(USED)) == sorted(codes.values())
