@@ -5,6 +5,7 @@ import inspect
 import json
 from typing import Any
 
+from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
 import contracts.events
@@ -58,7 +59,12 @@ def _text(document: dict[str, Any]) -> str:
 
 
 def openapi() -> dict[str, Any]:
-    """The composed application, described without opening a connection."""
+    """Every door and every webhook, described without opening a connection."""
+    return application().openapi()
+
+
+def application() -> FastAPI:
+    """The composed application as the `api` process serves it, over doors that nobody may enter."""
     routers: list[Any] = []
     for service in SERVICES:
         main = importlib.import_module(f"services.{service}.main")
@@ -66,7 +72,7 @@ def openapi() -> dict[str, Any]:
             router = importlib.import_module(f"services.{service}.api").router
             unopened = {name: _Unopened() for name in inspect.signature(router).parameters}
             routers.append(router(**unopened))
-    return compose(routers).openapi()
+    return compose(routers)
 
 
 def asyncapi() -> dict[str, Any]:

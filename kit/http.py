@@ -168,7 +168,7 @@ class Caller(HTTPBearer):
             description="An API key issued by the program's staff.",
             auto_error=False,
         )
-        self._access, self._kinds, self._scope = access, kinds, scope
+        self._access, self.kinds, self.scope = access, kinds, scope
 
     async def __call__(self, request: Request) -> Principal:  # pyright: ignore[reportIncompatibleMethodOverride]
         state: dict[str, Any] = request.scope["state"]
@@ -183,8 +183,8 @@ class Caller(HTTPBearer):
             raise
         state["principal"] = found.name
         state["allowance"] = rates.take(found.name)
-        if found.kind not in self._kinds or self._scope not in found.scopes:
-            raise ScopeMissing(scope=self._scope)
+        if found.kind not in self.kinds or self.scope not in found.scopes:
+            raise ScopeMissing(scope=self.scope)
         state["let_in"] = self, found
         return found
 
@@ -198,7 +198,7 @@ class _OnceOf(SecurityBase):
     """Asks the caller itself and is described as one: a dependency below another would cost every request."""
 
     def __init__(self, required: Caller) -> None:
-        self._required, self.model, self.scheme_name = required, required.model, required.scheme_name
+        self.required, self.model, self.scheme_name = required, required.model, required.scheme_name
 
     async def __call__(
         self,
@@ -212,7 +212,7 @@ class _OnceOf(SecurityBase):
             ),
         ],
     ) -> Once:
-        principal = await self._required(request)
+        principal = await self.required(request)
         body = await request.body()
         return once_of(principal=principal.name, key=key, method=request.method, path=request.scope["path"], body=body)
 

@@ -69,9 +69,9 @@ class SubmitApplication(Command):
                         "publish_name": True,
                     },
                     "program_id": "oh-imap",
-                    "round_id": "round-6",
+                    "round_id": "r6",
                     "provider_id": "lorain-ccc",
-                    "credential_id": "cybersecurity",
+                    "credential_id": "lorain-cybersecurity",
                     "declaration": {"state_of_residence": "OH"},
                 }
             ]

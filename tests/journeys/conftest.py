@@ -6,17 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.journeys.callers import HOLDERS, scopes
 from tests.journeys.demo_run import DemoRun
-
-HOLDERS = {
-    "partner": ("demo-portal", ("applications:write", "applications:read", "exam-vouchers:reveal")),
-    "provider": (
-        "lorain-ccc",
-        ("enrollments:write", "enrollments:read", "claims:read", "webhooks:write", "webhooks:read"),
-    ),
-    "staff": ("alex", ("cases:read", "budgets:read", "applications:read")),
-    "finance": ("fuzz-officer", ("payments:write", "payments:read", "budgets:read", "budgets:write")),
-}
 
 
 @pytest.fixture(scope="package")
@@ -35,9 +26,9 @@ def demo_result(finished_demo: DemoRun) -> dict[str, Any]:
 
 @pytest.fixture(scope="package")
 def api_keys(finished_demo: DemoRun) -> dict[str, str]:
-    """One key of each kind for the running stack."""
+    """One key of each kind for the running stack, with every scope that some door asks of its kind."""
     keys: dict[str, str] = {}
-    for kind, (holder, scopes) in HOLDERS.items():
-        given = [word for scope in scopes for word in ("--scope", scope)]
-        keys[kind] = finished_demo.cairn("keys", "issue", "--kind", kind, "--id", holder, *given)["key"]
+    for kind, words in scopes().items():
+        given = [word for scope in sorted(words) for word in ("--scope", scope)]
+        keys[kind] = finished_demo.cairn("keys", "issue", "--kind", kind, "--id", HOLDERS[kind], *given)["key"]
     return keys
