@@ -7,7 +7,19 @@ from pathlib import Path
 
 PARTS = ("contracts", "kit", "services", "workflows", "cairn")
 SERVICES = ("applications", "eligibility", "payments", "notifications")
-ROOMS = {"domain", "store", "usecases", "gateways", "api", "pages", "subscribers", "activities", "settings", "main"}
+DOORS = ("api", "pages", "subscribers", "activities", "desk")
+DOOR_LIBRARIES = {
+    "fastapi": {"api", "pages", "main"},
+    "starlette": {"api", "pages", "main"},
+    "kit.inbox": {"subscribers", "usecases", "main"},
+    "kit.kafka": {"subscribers", "main"},
+    "faststream": {"subscribers", "main"},
+    "aiokafka": {"subscribers", "main"},
+    "kit.temporal": {"activities", "gateways", "main"},
+    "temporalio": {"activities", "gateways", "main"},
+    "typer": set[str](),
+}
+"""What a door is made of → the rooms of a service that may import it. Commands belong to `cairn`."""
 LINES_MAX = 450
 FUNCTION_LINES_MAX = 70
 KIT_LINES_MAX = 5000
@@ -84,6 +96,44 @@ def rooms(root: Path) -> list[str]:
     return faults
 
 
+def doors(root: Path) -> list[str]:
+    """A door stands in a room that is known as one: under another name no rule about doors would hold for it."""
+    faults: list[str] = []
+    contract = (root / ".importlinter").read_text().partition("[importlinter:contract:doors]")[2].split()
+    for service in SERVICES:
+        base = root / "services" / service
+        faults += [
+            f"services/{service} has {room}: name services.{service}.{room} in the contract of doors in .importlinter"
+            for room in DOORS
+            if ((base / f"{room}.py").exists() or (base / room).exists())
+            and f"services.{service}.{room}" not in contract
+        ]
+        for path in modules(root, f"services/{service}"):
+            room = path.relative_to(base).parts[0].removesuffix(".py")
+            faults += [
+                f"{path.relative_to(root)} imports {library}: that makes it a door, and doors are called {rooms_of}"
+                for library, rooms_of in ((found, _names(DOOR_LIBRARIES[found])) for found in _door_libraries(path))
+                if room not in DOOR_LIBRARIES[library]
+            ]
+    return faults
+
+
+def _names(rooms_of: set[str]) -> str:
+    return ", ".join(sorted(rooms_of)) or "commands of cairn"
+
+
+def _door_libraries(path: Path) -> set[str]:
+    imported: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            imported |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return {
+        library for library in DOOR_LIBRARIES for name in imported if name == library or name.startswith(f"{library}.")
+    }
+
+
 def transactions(root: Path) -> list[str]:
     """A service's transaction is opened in its use cases, and nowhere else."""
     faults: list[str] = []
@@ -155,6 +205,7 @@ CHECKS: tuple[Callable[[Path], list[str]], ...] = (
     names,
     docstrings,
     rooms,
+    doors,
     transactions,
     statements,
     kit_admission,

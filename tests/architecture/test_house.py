@@ -17,6 +17,7 @@ def copy(tmp_path: Path) -> Path:
     """The source tree, free to be spoiled."""
     for part in (*house.PARTS, "tests", "examples"):
         shutil.copytree(ROOT / part, tmp_path / part, ignore=IGNORED)
+    shutil.copy(ROOT / ".importlinter", tmp_path)
     return tmp_path
 
 
@@ -35,6 +36,36 @@ PLANTED: tuple[tuple[Callable[[Path], list[str]], str, str, str], ...] = (
         "services/payments/worker.py",
         '"""W."""\nwith db.transaction():\n    x = 1\n',
         "opens a trans",
+    ),
+    (
+        house.doors,
+        "services/payments/routes.py",
+        '"""R."""\nfrom fastapi import APIRouter\n',
+        "services/payments/routes.py imports fastapi",
+    ),
+    (
+        house.doors,
+        "services/eligibility/listeners.py",
+        '"""L."""\nfrom kit import kafka\n',
+        "services/eligibility/listeners.py imports kit.kafka: that makes it a door, and doors are called main, subsc",
+    ),
+    (
+        house.doors,
+        "services/payments/usecases/steps.py",
+        '"""S."""\nimport kit.temporal\n',
+        "services/payments/usecases/steps.py imports kit.temporal",
+    ),
+    (
+        house.doors,
+        "services/payments/desk/console.py",
+        '"""C."""\nimport typer\n',
+        "services/payments/desk/console.py imports typer",
+    ),
+    (
+        house.doors,
+        "services/notifications/pages.py",
+        '"""P."""\n',
+        "name services.notifications.pages in the contract of doors",
     ),
     (house.statements, "services/payments/asks.py", '"""A."""\nQ = "SELECT 1 FROM hold"\n', "asks.py:2 holds SQL"),
     (house.kit_admission, "kit/exams.py", '"""The exam voucher."""\n', "kit/exams.py speaks of the program"),
@@ -57,3 +88,9 @@ def test_a_planted_violation_is_named(
 def test_a_missing_room_is_named(copy: Path) -> None:
     shutil.rmtree(copy / "services" / "payments" / "migrations")
     assert "services/payments/migrations holds no migration" in house.rooms(copy)
+
+
+def test_a_renamed_door_is_named(copy: Path) -> None:
+    service = copy / "services" / "applications"
+    (service / "subscribers.py").rename(service / "listeners.py")
+    assert any("services/applications/listeners.py imports kit.inbox" in fault for fault in house.doors(copy))
