@@ -12,6 +12,7 @@ import contracts.events
 from cairn.api import SERVICES, VERSION, compose
 from contracts.envelope import CONTENT_TYPE, SPEC_VERSION, TYPE_PATTERN, Fact, schema_uri, source_of
 from contracts.topics import PARTITIONS, Topic, topic_of
+from kit.dead_letters import ORIGIN_HEADERS, REDRIVE_FOR
 
 # Importing the package fills the registry.
 assert contracts.events.__all__
@@ -32,7 +33,29 @@ _HEADERS: dict[str, Any] = {
         "ce_causationid": {"type": "string", "description": "The fact, step or request that caused this one."},
         "traceparent": {"type": "string", "description": "W3C Trace Context."},
         "content-type": {"const": CONTENT_TYPE},
+        REDRIVE_FOR: {
+            "type": "string",
+            "description": "Only on a record sent again: the one consumer it is for. Every other one steps over it.",
+        },
     },
+}
+_DEAD_LETTER: dict[str, Any] = {
+    "name": "dead-letter",
+    "title": "Dead letter",
+    "summary": "A record that a consumer could not take: its own bytes, key and headers, and why.",
+    "description": (
+        "The copy of a row of the consumer's schema, for whoever watches. It is sent again or skipped there, by "
+        "`cairn dlq redrive` or `cairn dlq skip`; consuming it here settles nothing."
+    ),
+    "contentType": "application/octet-stream",
+    "headers": {
+        "type": "object",
+        "required": list(ORIGIN_HEADERS),
+        "properties": {name: {"type": "string"} for name in ORIGIN_HEADERS},
+        "additionalProperties": {"description": "The record's own headers as they came, readable or not."},
+    },
+    "payload": {"description": "The record's own value as it came; it may be of any form, or missing."},
+    "bindings": {"kafka": {"key": {"description": "The record's own key"}, "bindingVersion": "0.5.0"}},
 }
 
 
@@ -83,6 +106,7 @@ def asyncapi() -> dict[str, Any]:
     )
     messages = {name: _message(name, fact, references[fact, "validation"]) for name, fact in types.items()}
     owners = [topic for topic in Topic if topic is not Topic.DEAD_LETTERS]
+    dead = _channel(Topic.DEAD_LETTERS, []) | {"messages": {"dead-letter": _reference("messages", "dead-letter")}}
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -92,23 +116,33 @@ def asyncapi() -> dict[str, Any]:
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": CONTENT_TYPE,
-        "channels": {topic.value: _channel(topic, list(types)) for topic in owners},
+        "channels": {topic.value: _channel(topic, list(types)) for topic in owners} | {Topic.DEAD_LETTERS.value: dead},
         "operations": {
-            f"{topic.name.lower()}.publishes": {
-                "action": "send",
-                "channel": {"$ref": f"#/channels/{topic.value}"},
-                "summary": f"The {topic.name.lower()} service publishes what happened.",
-            }
+            f"{topic.name.lower()}.publishes": _sending(
+                topic, f"The {topic.name.lower()} service publishes what happened."
+            )
             for topic in owners
+        }
+        | {"dead-letters.publishes": _sending(Topic.DEAD_LETTERS, "Any consumer tells what it could not take.")},
+        "components": {
+            "messages": messages | {"dead-letter": _DEAD_LETTER},
+            "schemas": {"Envelope": _HEADERS, **definitions.get("$defs", {})},
         },
-        "components": {"messages": messages, "schemas": {"Envelope": _HEADERS, **definitions.get("$defs", {})}},
     }
+
+
+def _reference(kind: str, name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/{kind}/{name}"}
+
+
+def _sending(topic: Topic, summary: str) -> dict[str, Any]:
+    return {"action": "send", "channel": {"$ref": f"#/channels/{topic.value}"}, "summary": summary}
 
 
 def _channel(topic: Topic, types: list[str]) -> dict[str, Any]:
     return {
         "address": topic.value,
-        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in types if topic_of(name) is topic},
+        "messages": {name: _reference("messages", name) for name in types if topic_of(name) is topic},
         "bindings": {"kafka": {"topic": topic.value, "partitions": PARTITIONS, "bindingVersion": "0.5.0"}},
     }
 
@@ -119,7 +153,7 @@ def _message(name: str, fact: type[Fact], payload: Any) -> dict[str, Any]:
         "title": fact.__name__,
         "summary": " ".join((fact.__doc__ or "").split()),
         "contentType": CONTENT_TYPE,
-        "headers": {"$ref": "#/components/schemas/Envelope"},
+        "headers": _reference("schemas", "Envelope"),
         "payload": payload,
         "correlationId": {"location": "$message.header#/ce_correlationid"},
         "bindings": {"kafka": {"key": {"type": "string"}, "bindingVersion": "0.5.0"}},

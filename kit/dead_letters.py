@@ -15,7 +15,11 @@ from kit.outbox import append_record, decode_headers, encode_headers
 REDRIVE_FOR = "cairn-redrive-for"
 """Header that names the one consumer a redriven record is for; every other one steps over it."""
 
-_HEADER_PREFIX = "cairn-dead-letter-"
+ORIGIN_HEADERS = tuple(
+    f"cairn-dead-letter-{name}" for name in ("consumer", "id", "reason", "explanation", "topic", "partition", "offset")
+)
+"""Who buried a record, under which number, why, and where the record stood: headers beside its own."""
+
 _COLUMNS = """
 id, consumer, topic, topic_partition, topic_offset, event_id, type, reason, explanation, record_key, headers, payload,
 dead_at, state
@@ -112,20 +116,14 @@ async def bury(tx: Connection, consumer: str, record: Record, poison: Poison, *,
     )
     if found is None:
         return False
-    origin = {
-        "consumer": consumer,
-        "id": str(found),
-        "reason": poison.reason,
-        "explanation": poison.explanation,
-        "topic": record.topic,
-        "partition": str(record.partition),
-        "offset": str(record.offset),
-    }
+    place = (record.topic, str(record.partition), str(record.offset))
+    origin = (consumer, str(found), poison.reason, poison.explanation, *place)
+    told = [(name, value.encode()) for name, value in zip(ORIGIN_HEADERS, origin, strict=True)]
     await append_record(
         tx,
         topic=Topic.DEAD_LETTERS.value,
         record_key=record.key,
-        headers=[*record.headers, *((_HEADER_PREFIX + name, value.encode()) for name, value in origin.items())],
+        headers=[*record.headers, *told],
         value=record.value,
         event_id=uuid7(),
         kind="dead-letter",

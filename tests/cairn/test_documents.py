@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft7Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from cairn.documents import documents
@@ -31,6 +33,10 @@ def test_openapi_is_valid_and_describes_every_webhook(made: dict[str, str]) -> N
     assert set(document["webhooks"]) == {message.model_fields["type"].default for message in MESSAGES}
     operations = [op["operationId"] for path in document["paths"].values() for op in path.values()]
     assert len(set(operations)) == len(operations) > 20
+    assert_references_resolve(document)
+    # Webhooks are judged as paths are.
+    document["webhooks"]["case.closed"]["post"]["parameters"][0]["in"] = "nowhere"
+    assert list(OpenAPIV31SpecValidator(document).iter_errors())
 
 
 def test_every_post_takes_an_idempotency_key(made: dict[str, str]) -> None:
@@ -44,18 +50,40 @@ def test_every_post_takes_an_idempotency_key(made: dict[str, str]) -> None:
     assert not without
 
 
+def test_asyncapi_is_valid_by_its_own_schema(made: dict[str, str]) -> None:
+    schema = json.loads((Path(__file__).parent / "asyncapi" / "3.0.0.json").read_text())
+    document = json.loads(made["asyncapi.json"])
+    judge = Draft7Validator(schema)
+    assert [
+        f"{'/'.join(map(str, fault.absolute_path))}: {fault.message}" for fault in judge.iter_errors(document)
+    ] == []
+    # Also what stands far inside is judged.
+    document["components"]["messages"]["dead-letter"]["bindings"]["kafka"]["key"] = 1
+    assert not judge.is_valid(document)
+
+
 def test_asyncapi_carries_every_fact_on_its_topic_and_every_reference_resolves(made: dict[str, str]) -> None:
     document = json.loads(made["asyncapi.json"])
     assert document["asyncapi"] == "3.0.0"
-    assert set(document["channels"]) == {topic.value for topic in Topic if topic is not Topic.DEAD_LETTERS}
-    assert set(document["components"]["messages"]) == set(Fact.registry)
+    assert {each["address"] for each in document["channels"].values()} == {topic.value for topic in Topic}
+    assert set(document["channels"][Topic.DEAD_LETTERS.value]["messages"]) == {"dead-letter"}
+    assert set(document["components"]["messages"]) == {*Fact.registry, "dead-letter"}
+    sent = {operation["channel"]["$ref"].rpartition("/")[2] for operation in document["operations"].values()}
+    assert sent == {topic.value for topic in Topic}
     for name in Fact.registry:
         [channel] = [key for key, each in document["channels"].items() if name in each["messages"]]
         assert name.startswith(f"{channel}.")
-    for reference in _references(document):
+    assert_references_resolve(document)
+
+
+def assert_references_resolve(document: dict[str, Any]) -> None:
+    """The validators follow no reference into a schema: each is followed here."""
+    references = set(_references(document))
+    assert len(references) > 20
+    for reference in references:
         found: Any = document
         for step in reference.removeprefix("#/").split("/"):
-            found = found[step]
+            found = found[step.replace("~1", "/").replace("~0", "~")]
         assert found
 
 
