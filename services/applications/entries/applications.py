@@ -182,7 +182,8 @@ def _(fact: app.ApplicationWithdrawn, sequence: int) -> Entry:
     return Entry(
         text="The person withdrew the application.",
         reasons=why,
-        place=place(110),
+        # Below an approved claim and its payment: from the approval on the provider is owed the money and is paid.
+        place=place(94),
         lead=Lead(reasons=why, next_party="program", next_text="The program returns unused money and closes the case."),
     )
 

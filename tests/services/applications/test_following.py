@@ -265,6 +265,29 @@ async def test_a_refused_case_says_every_reason_with_its_source(cast: Cast) -> N
     assert view["reasons"] == [{"code": "not_a_resident", "text": "No resident.", "citation": "ORC 122.1710"}]
 
 
+@pytest.mark.parametrize(
+    ("until", "stage", "what"),
+    [
+        (pay.ClaimReturned, "claim", "The program returns unused money and closes the case."),
+        (pay.ClaimApproved, "reimbursement", "The program pays the provider."),
+        (pay.DisbursementSent, "reimbursement", "The finance system confirms the payment."),
+    ],
+)
+async def test_a_withdrawal_ends_a_case_only_where_no_claim_is_approved(
+    cast: Cast, until: type[CaseFact], stage: str, what: str
+) -> None:
+    for seed in range(3):
+        application_id = await cast.submit(person_ssn=f"219-09-70{seed:02}")
+        claim = to_the_end(application_id)
+        facts = claim[: [type(one) for one in claim].index(until) + 1]
+        facts.append(app.ApplicationWithdrawn(application_id=application_id, reason="moved_away", withdrawn_at=NOW))
+        shuffled = sequenced(facts)
+        random.Random(seed).shuffle(shuffled)
+        await cast.follow(shuffled)
+        view, _ = await view_of(cast, application_id)
+        assert (view["stage"], view["next"]["text"]) == (stage, what), f"seed {seed}"
+
+
 @pytest.mark.parametrize("seed", range(6))
 async def test_shuffled_and_repeated_facts_give_the_same_case(cast: Cast, seed: int) -> None:
     print(f"seed {seed}")
