@@ -252,6 +252,12 @@ class Conduct:
             if deadline is not None:
                 deadline.shift(by)
 
+    def due_to_others(self) -> datetime | None:
+        """By when those outside must act. A question only staff can answer leaves the wait it interrupted as it was."""
+        is_theirs_too = self.question in (None, questions.APPEAL_WINDOW, questions.SILENT_COLLEGE)
+        deadline = self.deadline if is_theirs_too or not self._outer_deadlines else self._outer_deadlines[-1]
+        return None if deadline is None else deadline.due_at
+
     def call_staff(self, why: str) -> None:
         """Put the case on the staff's list without a question: something outside has to be mended."""
         self.needs_staff = True

@@ -5,6 +5,7 @@ recorded, so that a hold stops the money even while the record cannot be reached
 """
 
 import asyncio
+from datetime import datetime
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
@@ -60,11 +61,12 @@ class StaffUpdates(Conduct):
     @workflow.update(name=UPDATE_RESUME, description="Let a held case go on; its deadline moves by as long.")
     async def resume(self, act: StaffResume) -> CaseView:
         """Let the case go on. The deadline moves by the length of the hold."""
-        if self.held_since is not None:
-            self.shift_deadlines(workflow.now() - self.held_since)
+        held_since = self.held_since
+        if held_since is not None:
+            self.shift_deadlines(workflow.now() - held_since)
         self.held, self.held_since = None, None
         self.show(f"resumed by {act.actor}")
-        return await self._record(StaffAct.RESUMED, act, "resumed")
+        return await self._record(StaffAct.RESUMED, act, "resumed", due_at=self.due_to_others(), held_since=held_since)
 
     @resume.validator
     def may_resume(self, act: StaffResume) -> None:
@@ -78,7 +80,7 @@ class StaffUpdates(Conduct):
         if self.deadline is not None:
             self.deadline.extend(act.until)
         self.show(f"deadline moved by {act.actor} to {act.until:%Y-%m-%d %H:%M}")
-        return await self._record(StaffAct.EXTENDED, act, "extended")
+        return await self._record(StaffAct.EXTENDED, act, "extended", due_at=self.due_to_others())
 
     @extend.validator
     def may_extend(self, act: StaffExtend) -> None:
@@ -144,7 +146,13 @@ class StaffUpdates(Conduct):
             raise _reject("case_held", f"The case is on hold and its clock stands still: resume it before the {what}.")
 
     async def _record(
-        self, kind: StaffAct, act: StaffHold | StaffResume | StaffExtend | StaffDecide | StaffClose, reason: str
+        self,
+        kind: StaffAct,
+        act: StaffHold | StaffResume | StaffExtend | StaffDecide | StaffClose,
+        reason: str,
+        *,
+        due_at: datetime | None = None,
+        held_since: datetime | None = None,
     ) -> CaseView:
         update = workflow.current_update_info()
         request = RecordStaffAct(
@@ -155,6 +163,9 @@ class StaffUpdates(Conduct):
             reason=reason,
             note=act.note,
             acted_at=workflow.now(),
+            stage=self.stage,
+            due_at=due_at,
+            held_since=held_since,
         )
         async with self._recording:
             try:

@@ -95,6 +95,12 @@ class StaffActRecorded(CaseFact):
     actor: Actor
     reason: Code
     acted_at: Instant
+    stage: Code | None = None
+    """Where the journey stood."""
+    due_at: Instant | None = None
+    """After `extended` and `resumed`: the deadline, from now on, of those the case waits for."""
+    held_since: Instant | None = None
+    """After `resumed`: since when the case and its deadlines had stood still."""
 
 
 class _EnrollmentFact(CaseFact):

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from contracts.envelope import CaseFact, Fact
 from contracts.ids import DeterminationId
 from contracts.money import BudgetCents, Cents, PositiveCents
-from contracts.plan import CostLine, ExamPolicy, Milestone
+from contracts.plan import CostLine, ExamPolicy, Milestone, Wait
 from contracts.texts import Code, Instant, Sentence, Slug
 
 Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
@@ -163,6 +163,17 @@ class Eligibility(StrEnum):
     MORE_INFORMATION = "more_information"
 
 
+class PlannedWaits(_Listed):
+    """How long an eligible case waits for others, of the plan it is pinned to (`contracts.plan.Deadlines`)."""
+
+    waiting_list: Wait
+    enrollment_waitlist: Wait
+    completion: Wait
+    exam_registration: Wait
+    exam_result: Wait
+    claim: Wait
+
+
 class ApplicationDetermined(CaseFact):
     """Eligibility was decided; every criterion's finding is here, met or not."""
 
@@ -180,4 +191,6 @@ class ApplicationDetermined(CaseFact):
     """The version of the program pack under which it was decided, and to which the case is pinned."""
     exam: ExamPolicy | None = None
     """The exam policy of that version, where the credential has an exam."""
+    waits: PlannedWaits | None = None
+    """Of an eligible case: from these and the moment a wait began, anyone can tell its deadline."""
     decided_at: Instant

@@ -75,6 +75,11 @@ class RecordStaffAct(StepInput):
     reason: Code
     note: Sentence
     acted_at: Instant
+    stage: Code | None = None
+    due_at: Instant | None = None
+    """After `extended` and `resumed`: the deadline of those the case waits for, where there is one."""
+    held_since: Instant | None = None
+    """After `resumed`: since when the case had stood still."""
 
 
 RECORD_STAFF_ACT = Step("applications.record_staff_act.v1", Queue.APPLICATIONS, RecordStaffAct, Done)

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from contracts.events.eligibility import Finding
+from contracts.events.eligibility import Finding, PlannedWaits
 from contracts.journey import Stage
 
 
@@ -33,8 +33,33 @@ class Lead(BaseModel):
     reasons: list[Reason] = []
     missing: list[str] = []
     due_at: datetime | None = None
+    """By when, where the fact itself says so; staff may move it."""
+    wait: str | None = None
+    """The planned wait that gives the deadline, as `wait_name` names it."""
+    not_after: datetime | None = None
+    """A date that no act of staff moves: the law's, or an exam voucher's own."""
+    told_at: datetime | None = None
     next_party: str
     next_text: str
+
+
+class Moved(BaseModel):
+    """What staff last did to a deadline: they extended it, or let a case go on whose clock stood still."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    stage: str
+    due_at: datetime | None
+    acted_at: datetime
+    held_since: datetime | None
+
+    def applied(self, due_at: datetime, *, since: datetime, stage: str) -> datetime:
+        """The deadline of a wait of `stage` that began at `since`."""
+        # What began while the case stood still began for the journey when it went on.
+        if self.held_since is not None and self.held_since <= since <= self.acted_at:
+            return self.acted_at + (due_at - since)
+        is_meant = self.stage == stage and since <= self.acted_at
+        return self.due_at if is_meant and self.due_at is not None else due_at
 
 
 class Entry(BaseModel):
@@ -51,11 +76,16 @@ class Entry(BaseModel):
     closed_at: datetime | None = None
     findings: list[Finding] | None = None
     findings_number: int = 0
+    waits: PlannedWaits | None = None
+    """Of the same determination as the findings."""
     committed_cents: int = 0
     """Change of the money set aside for the case: more when held, less when released."""
     payment_id: str | None = None
     payment: dict[str, Any] = {}
     """What became of the payment `payment_id`: `{"settled_cents": …}` or `{"returned": true}`."""
+    begins: str | None = None
+    """The planned wait that begins with this fact."""
+    moved: Moved | None = None
     on_hold: bool | None = None
     details: dict[str, Any] = {}
 
@@ -67,6 +97,28 @@ _PLACES = 10**16
 def place(phase: int, number: int = 0) -> int:
     """A point on the path: phases in order, `number` orders what can happen repeatedly within one."""
     return phase * _PLACES + number
+
+
+def wait_name(wait: str, number: int = 0) -> str:
+    """One wait of a case by a field of `PlannedWaits`; `number` tells repeated ones apart."""
+    return f"{wait}:{number}"
+
+
+def due_at(
+    lead: Lead, *, stage: str, waits: PlannedWaits | None, began: dict[str, datetime], moved: Moved | None
+) -> datetime | None:
+    """By when the party that `lead` names must act; None where nothing is due, or not enough facts came to tell.
+
+    `began` tells by name when each planned wait began.
+    """
+    due, since = lead.due_at, lead.told_at
+    if lead.wait is not None:
+        since = began.get(lead.wait)
+        if waits is not None and since is not None:
+            due = since + getattr(waits, lead.wait.partition(":")[0])
+    if due is not None and since is not None and moved is not None:
+        due = moved.applied(due, since=since, stage=stage)
+    return min((one for one in (due, lead.not_after) if one is not None), default=None)
 
 
 def microseconds(moment: datetime) -> int:

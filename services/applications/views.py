@@ -6,9 +6,9 @@ from urllib.parse import quote, urlencode
 
 from pydantic import BaseModel, ConfigDict
 
-from contracts.events.eligibility import Finding
+from contracts.events.eligibility import Finding, PlannedWaits
 from kit.paging import etag_of
-from services.applications.case import Lead, Reason, paid_cents, reason
+from services.applications.case import Lead, Moved, Reason, due_at, paid_cents, reason
 from services.applications.domain import Application, Enrollment
 from services.applications.store.cases import CaseRow, EntryRow
 from services.applications.store.credentials import CredentialAward
@@ -271,10 +271,23 @@ def application_view(row: CaseRow) -> ApplicationView:
         closed_at=row.closed_at,
         reasons=reasons,
         missing=lead.missing if lead else [],
-        due_at=row.due_at,
+        due_at=_due_at(row, lead),
         next=upcoming,
         awarded_cents=row.awarded_cents,
         paid_cents=paid_cents(row.payments),
+    )
+
+
+def _due_at(row: CaseRow, lead: Lead | None) -> datetime | None:
+    """While staff hold the case only the dates run that no act of staff moves."""
+    if lead is None or row.on_hold:
+        return lead.not_after if lead else None
+    return due_at(
+        lead,
+        stage=row.stage,
+        waits=PlannedWaits.model_validate(row.waits) if row.waits else None,
+        began={name: datetime.fromisoformat(moment) for name, moment in row.began.items()},
+        moved=Moved.model_validate(row.moved) if row.moved else None,
     )
 
 

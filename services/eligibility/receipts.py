@@ -36,6 +36,10 @@ class Receipt:
     decided_at: datetime
 
     @property
+    def is_eligible(self) -> bool:
+        return self.answer.outcome is Eligibility.ELIGIBLE
+
+    @property
     def respond_by(self) -> datetime | None:
         """Until when the person may send what is missing, or appeal; None once eligible."""
         deadlines = self.answer.plan.deadlines

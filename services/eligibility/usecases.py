@@ -8,7 +8,7 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from contracts.events.applications import ApplicationClosed, ApplicationSubmitted
-from contracts.events.eligibility import ApplicationDetermined
+from contracts.events.eligibility import ApplicationDetermined, PlannedWaits
 from contracts.ids import ApplicationId, DeterminationId
 from contracts.personal import Declaration
 from contracts.steps.eligibility import Determination, Determine
@@ -146,6 +146,7 @@ def _determined(receipt: Receipt) -> ApplicationDetermined:
         respond_by=receipt.respond_by,
         pack_version=receipt.pack_version,
         exam=answer.plan.exam,
+        waits=PlannedWaits.model_validate(answer.plan.deadlines.model_dump()) if receipt.is_eligible else None,
         decided_at=receipt.decided_at,
     )
 

@@ -27,9 +27,9 @@ from contracts.journey import (
 )
 from contracts.steps.applications import CLOSE_CASE, RECORD_STAFF_ACT
 from contracts.steps.eligibility import DETERMINE
-from contracts.steps.payments import PAY_CLAIM, RELEASE_FUNDS, REVIEW_CLAIM
+from contracts.steps.payments import PAY_CLAIM, RELEASE_FUNDS, REVIEW_CLAIM, ClaimStatus
 from tests.workflows.driver import Case
-from tests.workflows.fakes import FakeSteps, determined
+from tests.workflows.fakes import FakeSteps, determined, reviewed
 from tests.workflows.test_eligibility_stage import decide
 
 HOLD = StaffHold(actor="m.ortiz", reason=HoldReason.POSSIBLE_DUPLICATE, note="Same address as another case.")
@@ -67,7 +67,7 @@ async def test_a_hold_freezes_the_case_and_its_deadline(case: Case, steps: FakeS
     assert [each.reason for each in steps.of(RECORD_STAFF_ACT)] == ["possible_duplicate", "resumed"]
 
 
-async def test_the_clock_stands_still_during_a_hold(case: Case) -> None:
+async def test_the_clock_stands_still_during_a_hold(case: Case, steps: FakeSteps) -> None:
     await case.start()
     due_at = (await case.reaches(Stage.ENROLLMENT)).due_at
     assert due_at is not None
@@ -75,6 +75,9 @@ async def test_the_clock_stands_still_during_a_hold(case: Case) -> None:
     await case.passes(timedelta(days=100))
     later = (await case.act(UPDATE_RESUME, RESUME)).due_at
     assert later is not None
+    held, resumed = steps.of(RECORD_STAFF_ACT)
+    assert (held.due_at, held.held_since) == (None, None)
+    assert (resumed.stage, resumed.due_at, resumed.held_since) == (Stage.ENROLLMENT, later, held.acted_at)
     assert timedelta(days=100) <= later - due_at < timedelta(days=100, minutes=5)
 
 
@@ -102,9 +105,24 @@ async def test_an_extended_deadline_gives_more_time(case: Case, steps: FakeSteps
     assert due_at is not None
     view = await case.act(UPDATE_EXTEND, extend(due_at + timedelta(days=30)))
     assert view.due_at == due_at + timedelta(days=30)
+    (extended,) = steps.of(RECORD_STAFF_ACT)
+    assert (extended.stage, extended.due_at) == (Stage.INFORMATION, due_at + timedelta(days=30))
     await case.passes(timedelta(days=40))
     await case.tell(case.document())
     await case.reaches(Stage.ENROLLMENT)
+
+
+async def test_more_time_for_a_question_to_staff_is_no_more_time_for_others(case: Case, steps: FakeSteps) -> None:
+    steps.script(REVIEW_CLAIM, reviewed(ClaimStatus.REFERRED))
+    await case.start()
+    await case.to_claim()
+    claim_due = (await case.view()).due_at
+    await case.tell(case.claimed())
+    question_due = (await case.reaches(Stage.CLAIM, noted="asked staff: claim_review")).due_at
+    assert claim_due is not None
+    assert question_due is not None
+    await case.act(UPDATE_EXTEND, extend(question_due + timedelta(days=3)))
+    assert [each.due_at for each in steps.of(RECORD_STAFF_ACT)] == [claim_due]
 
 
 async def test_a_close_gives_the_money_back_and_ends_a_hold(case: Case, steps: FakeSteps) -> None:

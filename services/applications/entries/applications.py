@@ -6,7 +6,7 @@ from typing import Any
 from contracts.events import applications as app
 from contracts.journey import Stage
 from contracts.money import dollars
-from services.applications.case import Entry, Lead, microseconds, place, reason
+from services.applications.case import Entry, Lead, Moved, microseconds, place, reason, wait_name
 from services.applications.entries.book import tells
 
 
@@ -55,7 +55,12 @@ def _(fact: app.EnrollmentWaitlisted, sequence: int) -> Entry:
         text="The college has no place now and keeps the person on its own waiting list.",
         place=place(41),
         stage=Stage.ENROLLMENT,
-        lead=Lead(next_party="college", next_text="The college offers a place when it has one."),
+        begins=wait_name("enrollment_waitlist"),
+        lead=Lead(
+            wait=wait_name("enrollment_waitlist"),
+            next_party="college",
+            next_text="The college offers a place when it has one.",
+        ),
     )
 
 
@@ -65,7 +70,8 @@ def _(fact: app.EnrollmentAccepted, sequence: int) -> Entry:
         text=f"The college enrolled the person at a price of {dollars(fact.price_cents)}.",
         place=place(42),
         stage=Stage.LEARNING,
-        lead=Lead(next_party="college", next_text="The course begins."),
+        begins=wait_name("completion"),
+        lead=Lead(wait=wait_name("completion"), next_party="college", next_text="The course begins."),
     )
 
 
@@ -87,7 +93,11 @@ def _(fact: app.EnrollmentStarted, sequence: int) -> Entry:
         text="The person began the course.",
         place=place(50),
         stage=Stage.LEARNING,
-        lead=Lead(next_party="person", next_text="The person completes the course; an issuer attests it."),
+        lead=Lead(
+            wait=wait_name("completion"),
+            next_party="person",
+            next_text="The person completes the course; an issuer attests it.",
+        ),
     )
 
 
@@ -129,7 +139,12 @@ def _(fact: app.ExamRegistered, sequence: int) -> Entry:
         text=f"The person is registered for exam attempt {fact.attempt_number}.",
         place=_exam_place(fact.attempt_number, sequence),
         stage=Stage.EXAM,
-        lead=Lead(next_party="person", next_text="The person takes the exam."),
+        begins=wait_name("exam_result", fact.attempt_number),
+        lead=Lead(
+            wait=wait_name("exam_result", fact.attempt_number),
+            next_party="person",
+            next_text="The person takes the exam.",
+        ),
     )
 
 
@@ -156,7 +171,8 @@ def _(fact: app.CredentialRecorded, sequence: int) -> Entry:
         text="The credential is on record.",
         place=place(80),
         stage=Stage.CLAIM,
-        lead=Lead(next_party="provider", next_text="The provider claims reimbursement."),
+        begins=wait_name("claim"),
+        lead=Lead(wait=wait_name("claim"), next_party="provider", next_text="The provider claims reimbursement."),
     )
 
 
@@ -191,7 +207,10 @@ def _(fact: app.ApplicationWithdrawn, sequence: int) -> Entry:
 @tells(app.StaffActRecorded)
 def _(fact: app.StaffActRecorded, sequence: int) -> Entry:
     on_hold = {app.StaffAct.HELD: True, app.StaffAct.RESUMED: False}.get(fact.act)
-    return Entry(text=f"Program staff: {fact.act.value}.", reasons=[reason(fact.reason)], on_hold=on_hold)
+    moved = None
+    if fact.act in (app.StaffAct.EXTENDED, app.StaffAct.RESUMED) and fact.stage is not None:
+        moved = Moved(stage=fact.stage, due_at=fact.due_at, acted_at=fact.acted_at, held_since=fact.held_since)
+    return Entry(text=f"Program staff: {fact.act.value}.", reasons=[reason(fact.reason)], on_hold=on_hold, moved=moved)
 
 
 @tells(app.ApplicationClosed)

@@ -2,6 +2,7 @@
 
 # pyright: strict
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, TypeVar
 
 from contracts.envelope import CaseFact
@@ -29,10 +30,12 @@ _PRIVATE = {
 """What the timeline leaves out of a fact: personal values, staff names, and what is between provider and payer."""
 
 
-def entry_of(fact: CaseFact, sequence: int) -> Entry:
-    """The entry of a fact; its public fields become the entry's details."""
+def entry_of(fact: CaseFact, sequence: int, *, told_at: datetime) -> Entry:
+    """The entry of a fact told at that moment; its public fields become the entry's details."""
     entry = ENTRIES[type(fact)](fact, sequence)
-    return entry.model_copy(update={"details": fact.model_dump(mode="json", exclude=_PRIVATE, exclude_none=True)})
+    details = fact.model_dump(mode="json", exclude=_PRIVATE, exclude_none=True)
+    lead = entry.lead.model_copy(update={"told_at": told_at}) if entry.lead else None
+    return entry.model_copy(update={"details": details, "lead": lead})
 
 
 def tells(fact_type: type[F]) -> Callable[[Callable[[F, int], Entry]], Callable[[F, int], Entry]]:

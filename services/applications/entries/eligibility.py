@@ -51,4 +51,5 @@ def _(fact: elg.ApplicationDetermined, sequence: int) -> Entry:
         lead=lead,
         findings=fact.findings,
         findings_number=fact.determination_number,
+        waits=fact.waits,
     )

@@ -7,7 +7,7 @@ from contracts.envelope import CaseFact
 from contracts.events import payments as pay
 from contracts.journey import Stage
 from contracts.money import dollars
-from services.applications.case import Entry, Lead, Reason, microseconds, place, reason
+from services.applications.case import Entry, Lead, Reason, microseconds, place, reason, wait_name
 from services.applications.entries.book import tells
 
 
@@ -30,8 +30,10 @@ def _(fact: pay.HoldWaitlisted, sequence: int) -> Entry:
         reasons=why,
         place=place(30, sequence),
         stage=Stage.WAITING_LIST,
+        begins=wait_name("waiting_list", sequence),
         lead=Lead(
             reasons=why,
+            wait=wait_name("waiting_list", sequence),
             next_party="program",
             next_text="Cases on the waiting list are served in turn as money returns.",
         ),
@@ -90,7 +92,13 @@ def _(fact: pay.ExamVoucherIssued, sequence: int) -> Entry:
         text=f"An exam voucher was issued for attempt {fact.attempt_number}.",
         place=place(70, fact.attempt_number * 10**9),
         stage=Stage.EXAM,
-        lead=Lead(due_at=fact.expires_at, next_party="person", next_text="The person registers for the exam."),
+        begins=wait_name("exam_registration", fact.attempt_number),
+        lead=Lead(
+            wait=wait_name("exam_registration", fact.attempt_number),
+            not_after=fact.expires_at,
+            next_party="person",
+            next_text="The person registers for the exam.",
+        ),
     )
 
 
@@ -105,7 +113,12 @@ def _(fact: pay.ExamVoucherExpired, sequence: int) -> Entry:
 
 
 def _claim_entry(
-    fact: pay.ClaimReturned | pay.ClaimReferred | pay.ClaimRefused, text: str, party: str, what: str
+    fact: pay.ClaimReturned | pay.ClaimReferred | pay.ClaimRefused,
+    text: str,
+    party: str,
+    what: str,
+    *,
+    wait: str | None = None,
 ) -> Entry:
     why = [Reason(code=check.reason, text=check.text) for check in fact.checks if not check.passed]
     return Entry(
@@ -113,13 +126,19 @@ def _claim_entry(
         reasons=why,
         place=place(90, microseconds(fact.decided_at)),
         stage=Stage.CLAIM,
-        lead=Lead(reasons=why, next_party=party, next_text=what),
+        lead=Lead(reasons=why, wait=wait, next_party=party, next_text=what),
     )
 
 
 @tells(pay.ClaimReturned)
 def _(fact: pay.ClaimReturned, sequence: int) -> Entry:
-    return _claim_entry(fact, "The claim was returned for repair.", "provider", "The provider mends the claim.")
+    return _claim_entry(
+        fact,
+        "The claim was returned for repair.",
+        "provider",
+        "The provider mends the claim.",
+        wait=wait_name("claim"),
+    )
 
 
 @tells(pay.ClaimReferred)
@@ -138,7 +157,7 @@ def _(fact: pay.ClaimApproved, sequence: int) -> Entry:
         text=f"The claim was approved for {dollars(fact.approved_cents)}.",
         place=place(95),
         stage=Stage.REIMBURSEMENT,
-        lead=Lead(due_at=fact.due_at, next_party="program", next_text="The program pays the provider."),
+        lead=Lead(not_after=fact.due_at, next_party="program", next_text="The program pays the provider."),
     )
 
 
@@ -188,7 +207,7 @@ def _(fact: pay.ClaimRevoked, sequence: int) -> Entry:
 def _payment_entry(fact: CaseFact, sequence: int, text: str, **effect: Any) -> Entry:
     what = effect.pop("what", "The program pays the provider.")
     lead = Lead(
-        reasons=effect.get("reasons", []), due_at=effect.pop("due_at", None), next_party="program", next_text=what
+        reasons=effect.get("reasons", []), not_after=effect.pop("due_at", None), next_party="program", next_text=what
     )
     # One source wrote all of these, so its own sequence orders them.
     return Entry(text=text, place=place(100, sequence), stage=Stage.REIMBURSEMENT, lead=lead, **effect)

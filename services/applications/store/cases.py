@@ -10,8 +10,9 @@ from contracts.envelope import Envelope
 from kit.db import Connection
 from services.applications.case import Entry
 
-# Registers keep the highest place and sums add up, so the order of arrival does not matter. The entry's key makes a
-# fact count once; the update sees the newest row even where another fact of the case is being followed right now.
+# Registers keep the highest place, sums add up and a wait began at its earliest moment, so the order of arrival does
+# not matter. The entry's key makes a fact count once; the update sees the newest row even where another fact of the
+# case is being followed right now.
 _FOLLOW = """
 WITH entered AS (
     INSERT INTO case_entry (
@@ -26,12 +27,18 @@ UPDATE case_view AS c
 SET stage = CASE WHEN $11::text IS NOT NULL AND $10::bigint > c.stage_place THEN $11 ELSE c.stage END,
     stage_place = CASE WHEN $11::text IS NOT NULL THEN greatest(c.stage_place, $10) ELSE c.stage_place END,
     lead = CASE WHEN $10 > c.lead_place THEN $12::jsonb ELSE c.lead END,
-    due_at = CASE WHEN $10 > c.lead_place THEN $13::timestamptz ELSE c.due_at END,
     lead_place = greatest(c.lead_place, $10),
     outcome = coalesce(c.outcome, $14::text),
     closed_at = coalesce(c.closed_at, $15::timestamptz),
     findings = CASE WHEN $17::integer > c.findings_number THEN $16::jsonb ELSE c.findings END,
+    waits = CASE WHEN $17 > c.findings_number THEN $13::jsonb ELSE c.waits END,
     findings_number = greatest(c.findings_number, $17),
+    began = CASE
+        WHEN $22::text IS NULL THEN c.began
+        ELSE c.began || jsonb_build_object($22, least((c.began ->> $22)::timestamptz, $6))
+    END,
+    moved = CASE WHEN $23::jsonb IS NOT NULL AND $3 > c.moved_sequence THEN $23 ELSE c.moved END,
+    moved_sequence = CASE WHEN $23 IS NOT NULL THEN greatest(c.moved_sequence, $3) ELSE c.moved_sequence END,
     awarded_cents = c.awarded_cents + $18::bigint,
     payments = CASE
         WHEN $19::text IS NULL THEN c.payments
@@ -50,8 +57,8 @@ RETURNING c.application_id
 _IS_KNOWN = "SELECT true FROM case_view WHERE application_id = $1"
 
 _COLUMNS = """
-application_id, partner_id, program_id, round_id, provider_id, credential_id, submitted_at, stage, lead, due_at,
-outcome, closed_at, findings, awarded_cents, payments, on_hold
+application_id, partner_id, program_id, round_id, provider_id, credential_id, submitted_at, stage, lead, waits,
+began, moved, outcome, closed_at, findings, awarded_cents, payments, on_hold
 """
 
 _FIND = f"SELECT {_COLUMNS} FROM case_view WHERE application_id = $1 AND partner_id = $2"
@@ -97,7 +104,9 @@ class CaseRow:
     submitted_at: datetime
     stage: str
     lead: dict[str, Any] | None
-    due_at: datetime | None
+    waits: dict[str, Any] | None
+    began: dict[str, str]
+    moved: dict[str, Any] | None
     outcome: str | None
     closed_at: datetime | None
     findings: list[dict[str, Any]] | None
@@ -141,7 +150,7 @@ async def follow(tx: Connection, application_id: str, envelope: Envelope, entry:
         entry.place or 0,
         entry.stage,
         entry.lead.model_dump(mode="json") if entry.lead else None,
-        entry.lead.due_at if entry.lead else None,
+        entry.waits.model_dump(mode="json") if entry.waits else None,
         entry.outcome,
         entry.closed_at,
         [finding.model_dump(mode="json") for finding in entry.findings] if entry.findings is not None else None,
@@ -150,6 +159,8 @@ async def follow(tx: Connection, application_id: str, envelope: Envelope, entry:
         entry.payment_id,
         entry.payment,
         entry.on_hold,
+        entry.begins,
+        entry.moved.model_dump(mode="json") if entry.moved else None,
     )
     return followed is not None
 

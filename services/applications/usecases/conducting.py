@@ -16,6 +16,7 @@ from contracts.events.applications import (
     StaffActRecorded,
 )
 from contracts.ids import CredentialAwardId, EnrollmentId
+from contracts.journey import Stage
 from contracts.steps.applications import (
     CaseLapsed,
     CloseCase,
@@ -152,7 +153,10 @@ async def record_credential(ask: RecordCredential, *, db: Database, now: datetim
 
 
 async def record_staff_act(ask: RecordStaffAct, *, db: Database, now: datetime) -> Done:
-    """Keep what staff did, outside Temporal; the note stays here, the fact carries the typed reason."""
+    """Keep what staff did, outside Temporal; the note stays here, the fact carries the typed reason.
+
+    A deadline that staff moved is also the college's, while the case waits for its answer or for a place.
+    """
     async with db.transaction() as tx:
         await _lock(tx, ask.application_id)
         is_new = await applications.put_staff_act(
@@ -173,9 +177,21 @@ async def record_staff_act(ask: RecordStaffAct, *, db: Database, now: datetime) 
                 actor=ask.actor,
                 reason=ask.reason,
                 acted_at=ask.acted_at,
+                stage=ask.stage,
+                due_at=ask.due_at,
+                held_since=ask.held_since,
             )
             await append(tx, fact, now=now)
+            await _move_enrollment(tx, ask)
     return Done()
+
+
+async def _move_enrollment(tx: Connection, ask: RecordStaffAct) -> None:
+    if ask.due_at is None or ask.stage != Stage.ENROLLMENT:
+        return
+    enrollment = await enrollments.find_of_application(tx, ask.application_id)
+    if enrollment is not None and enrollment.state in UNANSWERED:
+        await enrollments.save(tx, replace(enrollment, respond_by=ask.due_at))
 
 
 async def lapse_case(ask: LapseCase, *, db: Database, now: datetime) -> CaseLapsed:

@@ -20,7 +20,7 @@ async def copy_program(received: Received[ProgramPublished], tx: Connection) -> 
 async def follow_case(received: Received[CaseFact], tx: Connection) -> None:
     """Add the fact to its case's timeline and move the case to where the fact puts it."""
     envelope, fact = received.envelope, received.fact
-    entry = entry_of(fact, envelope.sequence)
+    entry = entry_of(fact, envelope.sequence, told_at=envelope.time)
     followed = await cases.follow(tx, fact.application_id, envelope, entry)
     if not followed and not await cases.is_known(tx, fact.application_id):
         raise NotFound(kind="case")

@@ -32,6 +32,15 @@ from kit.inbox import Received
 from services.applications.entries import ENTRIES
 from tests.services.applications.cast import NOW, PROGRAM, Cast, application, received
 
+WAITS = elg.PlannedWaits(
+    waiting_list=timedelta(days=60),
+    enrollment_waitlist=timedelta(days=21),
+    completion=timedelta(days=180),
+    exam_registration=timedelta(days=30),
+    exam_result=timedelta(days=45),
+    claim=timedelta(days=42),
+)
+
 FINDING = {"criterion": "income", "text": "The income is not known.", "citation": "ORC 122.66"}
 
 
@@ -61,7 +70,7 @@ def to_the_award(application_id: ApplicationId) -> list[CaseFact]:
             **case, document_id=DocumentId.new(), kind="income", sealed_evidence="s" * 20, received_at=NOW
         ),
         elg.ApplicationDetermined(
-            **determined, determination_number=2, outcome=eligible, findings=[met], award_cents=280_000
+            **determined, determination_number=2, outcome=eligible, findings=[met], award_cents=280_000, waits=WAITS
         ),
         pay.HoldWaitlisted(**case, reason="over_award", amount_cents=280_000, waitlisted_at=NOW),
         pay.HoldPlaced(
@@ -89,7 +98,8 @@ def to_the_credential(application_id: ApplicationId) -> list[CaseFact]:
             **case, act_id=StaffActId.new(), act=app.StaffAct.HELD, actor="jo", reason="complaint", acted_at=NOW
         ),
         app.StaffActRecorded(
-            **case, act_id=StaffActId.new(), act=app.StaffAct.RESUMED, actor="jo", reason="settled", acted_at=NOW
+            **case, act_id=StaffActId.new(), act=app.StaffAct.RESUMED, actor="jo", reason="settled", acted_at=NOW,
+            stage="learning", due_at=NOW + timedelta(days=400), held_since=NOW,
         ),
         app.CompletionAttested(
             **place, attestation_id=AttestationId.new(), issuer_id="lorain-ccc", completed_on="2026-03-01",

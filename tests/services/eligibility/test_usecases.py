@@ -38,6 +38,8 @@ async def test_an_eligible_application_is_decided_once_and_told_once(desk: Desk)
     assert first.plan.pack_version == pack().version
     [told] = await desk.facts(ApplicationDetermined)
     assert (told.outcome, told.award_cents, told.respond_by) == (Eligibility.ELIGIBLE, 2_100_00, None)
+    assert told.waits is not None
+    assert told.waits.completion == first.plan.deadlines.completion
     assert told.findings == first.findings
 
 
@@ -57,6 +59,7 @@ async def test_ineligible_and_incomplete_say_until_when_to_answer(desk: Desk) ->
     assert asked.missing == ["state_of_residence"]
     respond_by = {fact.outcome: fact.respond_by for fact in await desk.facts(ApplicationDetermined)}
     assert respond_by[Eligibility.INELIGIBLE] == now + timedelta(days=30)
+    assert {fact.waits for fact in await desk.facts(ApplicationDetermined)} == {None}
     assert respond_by[Eligibility.MORE_INFORMATION] == now + timedelta(days=14)
 
 
