@@ -82,13 +82,14 @@ async def test_an_exam_voucher_is_used_before_it_expires_and_before_the_plans_de
         assert await shown(cast, application_id) == ("exam", issued_at + min(expires_after, WAITS.exam_registration))
 
 
-async def test_a_canceled_sitting_does_not_lengthen_the_wait_for_the_result(cast: Cast) -> None:
+@pytest.mark.parametrize("order", [1, -1])
+async def test_a_canceled_sitting_does_not_lengthen_the_wait_for_the_result(cast: Cast, order: int) -> None:
     application_id = await cast.submit(credential_id="cybersecurity")
     facts = a_day_apart(to_the_award(application_id) + to_the_credential(application_id))
     registrations = [one for one in facts if isinstance(one.fact, app.ExamRegistered) and one.fact.attempt_number == 1]
     assert len(registrations) == 2
     others = [one for one in facts[: facts.index(registrations[-1])] if one not in registrations]
-    await cast.follow([*others, *reversed(registrations)])
+    await cast.follow([*others, *registrations[::order]])
     assert await shown(cast, application_id) == ("exam", registrations[0].envelope.time + WAITS.exam_result)
 
 
@@ -116,6 +117,21 @@ async def test_an_extended_deadline_is_shown_until_the_next_wait_begins(cast: Ca
     recorded = received(ending_with(rest, app.CredentialRecorded)[-1], sequence=101, at=acted_at + 5 * DAY)
     await cast.follow([recorded])
     assert await shown(cast, application_id) == ("claim", acted_at + 5 * DAY + WAITS.claim)
+
+
+async def test_what_was_extended_before_a_wait_of_the_same_stage_began_does_not_move_it(cast: Cast) -> None:
+    application_id = await cast.submit(credential_id="cybersecurity")
+    facts = a_day_apart(ending_with(whole(application_id), app.EnrollmentWaitlisted))
+    waitlisted_at = facts[-1].envelope.time
+    extended = act(
+        application_id,
+        StaffAct.EXTENDED,
+        stage="enrollment",
+        acted_at=waitlisted_at - DAY,
+        due_at=waitlisted_at + 300 * DAY,
+    )
+    await cast.follow([*facts, received(extended, sequence=90)])
+    assert await shown(cast, application_id) == ("enrollment", waitlisted_at + WAITS.enrollment_waitlist)
 
 
 async def test_a_held_case_shows_no_deadline_and_a_resumed_one_the_moved_one(cast: Cast) -> None:
