@@ -2,8 +2,9 @@
 
 `python -m examples.college --config FILE`; the file is JSON:
 `{"api", "journal", "port", "providers": [{"provider_id", "api_key"}], "issuers": {id: {"kid", "jwk", "credentials"}},
-"plays": {email: {…}}}`. A play tells what this college does with one learner: `answer` (accept, refuse, silent),
-`until` (start: it stops there), `exams` (one result per attempt), `invoice` (how the invoice number begins).
+"milestones": {credential_id: [code]}, "exam_fees": {credential_id: cents}, "plays": {email: {…}}}`. A play tells what
+this college does with one learner: `answer` (accept, refuse, silent), `until` (start: it stops there), `exams` (one
+result per attempt), `invoice` (how the invoice number begins).
 """
 
 import argparse
@@ -39,6 +40,7 @@ class College:
         self._issuers: dict[str, dict[str, Any]] = config["issuers"]
         self._plays: dict[str, dict[str, Any]] = config["plays"]
         self._exam_fees: dict[str, int] = config["exam_fees"]
+        self._milestones: dict[str, list[str]] = config["milestones"]
         self._paid_exams: set[str] = set()
         self._journal = journal
         self._seen: dict[str, None] = {}
@@ -108,7 +110,7 @@ class College:
         await self._tell(enrollment, "start", {})
         if play.get("until") == "start":
             return
-        for milestone in play.get("milestones", ()):
+        for milestone in self._milestones.get(data["credential_id"], ()):
             await self._tell(enrollment, "milestones", {"milestone": milestone}, name=f"milestone-{milestone}")
         await self._tell(enrollment, "attestation", {"attestation": self._attest(data)})
 

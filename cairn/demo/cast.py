@@ -41,6 +41,8 @@ class Cast:
     issuers: dict[str, dict[str, Any]]
     exam_fees: dict[str, int]
     """What the college charges for the exam of a credential, in cents."""
+    milestones: dict[str, list[str]]
+    """What the college reports of a course, by credential, in order."""
     packs: tuple[dict[str, Any], ...]
     exam_lots: dict[str, list[str]]
     """What the exam vendor sold, by exam, in the order of the file."""
@@ -60,6 +62,7 @@ class Cast:
             "providers": [{"provider_id": p, "api_key": key} for p, key in self.provider_keys.items()],
             "issuers": self.issuers,
             "exam_fees": self.exam_fees,
+            "milestones": self.milestones,
             "plays": plays,
         }
 
@@ -82,13 +85,14 @@ async def assemble(settings: "ProcessSettings") -> Cast:
         staff_key=await _key(settings, "staff", "alex"),
         issuers=await _issuers(fields, catalog),
         exam_fees=catalog["exam_fees"],
+        milestones=catalog["milestones"],
         packs=tuple(packs),
         exam_lots=exam_lots,
     )
 
 
 def read_catalog(folder: Path) -> dict[str, Any]:
-    """What the demo needs to know of the pack: who teaches what, who may attest it, the exams and their fees."""
+    """What the demo needs to know of the pack: who teaches and attests what, milestones, exams, fees."""
     import tomllib
 
     credentials = tomllib.loads((folder / "credentials.toml").read_text())
@@ -101,6 +105,7 @@ def read_catalog(folder: Path) -> dict[str, Any]:
             for line in c["cost_lines"]
             if line["kind"] == "exam_fee"
         },
+        "milestones": {c["id"]: [m["code"] for m in c.get("milestones", [])] for c in credentials["credentials"]},
         "exams": sorted({c["exam"]["exam_id"] for c in credentials["credentials"] if "exam" in c}),
     }
 

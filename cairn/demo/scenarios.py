@@ -11,8 +11,6 @@ BRISK = ("oh-imap-brisk", "r6-brisk")
 LOW_INCOME = ("oh-imap-patient", "low-income")
 ONE_SEAT = ("oh-imap-patient", "one-seat")
 
-MILESTONES = ["week_1", "midpoint", "end"]
-
 
 @dataclass(frozen=True)
 class Scenario:
@@ -51,18 +49,17 @@ class Scenario:
 
 def invoiced(start: str) -> dict[str, Any]:
     """A learner who completes, and whose invoice number begins so: bank and finance system treat it accordingly."""
-    return {"milestones": MILESTONES, "invoice": start}
+    return {"invoice": start}
 
 
 def _lorain(name: str, title: str, credential: str, expected: str = "reimbursed", **more: Any) -> Scenario:
     program_id, round_id = more.pop("where", ORDINARY)
-    more.setdefault("play", {"milestones": MILESTONES})
     more.setdefault("person", "robin")
     return Scenario(name, title, program_id, round_id, "lorain-ccc", credential, expected, **more)
 
 
 def _cleveland(name: str, title: str, credential: str) -> Scenario:
-    return Scenario(name, title, *ORDINARY, "cleveland-state", credential, "reimbursed", person="ada", play={})
+    return Scenario(name, title, *ORDINARY, "cleveland-state", credential, "reimbursed", person="ada")
 
 
 INCOME_DOCUMENT = {
@@ -156,7 +153,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         "Exam failed, passed on retake",
         "lorain-cybersecurity",
         person="rhea",
-        play={"milestones": MILESTONES, "exams": ["failed", "passed"]},
+        play={"exams": ["failed", "passed"]},
     ),
     _lorain(
         "college-silent",

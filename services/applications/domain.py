@@ -1,6 +1,7 @@
 """Applications and enrollments: what may happen to them, in which order, and what is refused with which reason."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -60,6 +61,12 @@ class OutOfOrder(Conflict):
     """An enrollment that is {state} cannot be {act}."""
 
     code = "out_of_order"
+
+
+class MilestonesMissing(Conflict):
+    """Completion cannot be attested before these milestones are reported: {missing}."""
+
+    code = "milestones_missing"
 
 
 class AlreadyReported(Conflict):
@@ -292,7 +299,9 @@ def left(enrollment: Enrollment, reason: str, *, now: datetime) -> Enrollment:
     return replace(enrollment, state=EnrollmentState.WITHDRAWN, withdrawn_reason=reason, ended_at=now)
 
 
-def completed(enrollment: Enrollment, completed_on: str, *, now: datetime) -> Enrollment:
+def completed(
+    enrollment: Enrollment, completed_on: str, *, required_milestones: Sequence[str], now: datetime
+) -> Enrollment:
     """The enrollment after an attested completion; unchanged where the same was already attested."""
     if enrollment.state is EnrollmentState.COMPLETED:
         if enrollment.completed_on == completed_on:
@@ -301,6 +310,9 @@ def completed(enrollment: Enrollment, completed_on: str, *, now: datetime) -> En
     _require_open(enrollment)
     if enrollment.state is not EnrollmentState.STARTED:
         raise OutOfOrder(state=enrollment.state, act="completed")
+    missing = [milestone for milestone in required_milestones if milestone not in enrollment.milestones]
+    if missing:
+        raise MilestonesMissing(missing=", ".join(missing))
     require_day_begun(completed_on, which="completed_on", now=now)
     return replace(enrollment, state=EnrollmentState.COMPLETED, completed_on=completed_on, ended_at=now)
 

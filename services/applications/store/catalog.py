@@ -40,16 +40,20 @@ ON CONFLICT (program_id, provider_id) DO UPDATE SET name = excluded.name, listed
 _PUT_CREDENTIALS = """
 WITH given AS (
     SELECT * FROM jsonb_to_recordset($2::jsonb)
-        AS g(credential_id text, title text, issuers text[], milestones text[], exam_id text)
+        AS g(
+            credential_id text, title text, issuers text[], milestones text[], required_milestones text[], exam_id text
+        )
 ), dropped AS (
     UPDATE listed_credential SET listed = false
     WHERE program_id = $1 AND credential_id NOT IN (SELECT credential_id FROM given)
 )
-INSERT INTO listed_credential (program_id, credential_id, title, issuers, milestones, exam_id, listed)
-SELECT $1, credential_id, title, issuers, milestones, exam_id, true FROM given
+INSERT INTO listed_credential (
+    program_id, credential_id, title, issuers, milestones, required_milestones, exam_id, listed
+)
+SELECT $1, credential_id, title, issuers, milestones, required_milestones, exam_id, true FROM given
 ON CONFLICT (program_id, credential_id) DO UPDATE
 SET title = excluded.title, issuers = excluded.issuers, milestones = excluded.milestones,
-    exam_id = excluded.exam_id, listed = true
+    required_milestones = excluded.required_milestones, exam_id = excluded.exam_id, listed = true
 """
 
 _PUT_COURSE_RUNS = """
@@ -90,7 +94,8 @@ SELECT
 FIND_LISTING = listing_of("$1", "$2", "$3", "$4", "$5")
 
 _FIND_CREDENTIAL = """
-SELECT title, issuers, milestones, exam_id FROM listed_credential WHERE program_id = $1 AND credential_id = $2
+SELECT title, issuers, milestones, required_milestones, exam_id FROM listed_credential
+WHERE program_id = $1 AND credential_id = $2
 """
 
 _FIND_PROVIDER_NAME = "SELECT name FROM listed_provider WHERE program_id = $1 AND provider_id = $2"
@@ -115,6 +120,8 @@ class ListedCredential:
     title: str
     issuers: frozenset[str]
     milestones: frozenset[str]
+    required_milestones: tuple[str, ...]
+    """Those without which completion is not attested, in the program's order."""
     exam_id: str | None
 
 
@@ -131,6 +138,7 @@ async def put_program(tx: Connection, fact: ProgramPublished) -> None:
             "title": c.title,
             "issuers": c.issuers,
             "milestones": [m.code for m in c.milestones],
+            "required_milestones": [m.code for m in c.milestones if m.required],
             "exam_id": c.exam.exam_id if c.exam else None,
         }
         for c in fact.credentials
@@ -146,7 +154,13 @@ async def find_credential(tx: Connection, *, program_id: str, credential_id: str
     row = await tx.fetchrow(_FIND_CREDENTIAL, program_id, credential_id)
     if row is None:
         return None
-    return ListedCredential(row["title"], frozenset(row["issuers"]), frozenset(row["milestones"]), row["exam_id"])
+    return ListedCredential(
+        title=row["title"],
+        issuers=frozenset(row["issuers"]),
+        milestones=frozenset(row["milestones"]),
+        required_milestones=tuple(row["required_milestones"]),
+        exam_id=row["exam_id"],
+    )
 
 
 async def find_provider_name(tx: Connection, *, program_id: str, provider_id: str) -> str | None:

@@ -25,7 +25,10 @@ class IssuerKeyTaken(Conflict):
 
 
 async def attest_completion(enrollment_id: str, command: Attest, call: Call, *, db: Database) -> Answer:
-    """Complete the enrollment on the strength of a signed statement; a forged or foreign one changes nothing."""
+    """Complete the enrollment on the strength of a signed statement; a forged or foreign one changes nothing.
+
+    Raises `MilestonesMissing` while a milestone that the program requires of the credential was not reported.
+    """
     unverified = read_unverified(command.attestation)
 
     async def effect(tx: Connection) -> views.AttestationTaken:
@@ -34,7 +37,8 @@ async def attest_completion(enrollment_id: str, command: Attest, call: Call, *, 
         key = await catalog.find_issuer_key(tx, issuer_id=unverified.statement.iss, key_id=unverified.key_id)
         statement = verify(unverified, key, scope=listed.issuers if listed else frozenset(), now=call.now)
         require_subject(statement, enrollment_id=before.enrollment_id, credential_id=before.credential_id)
-        after = completed(before, statement.completed_on, now=call.now)
+        required = listed.required_milestones if listed else ()
+        after = completed(before, statement.completed_on, required_milestones=required, now=call.now)
         attestation_id = AttestationId.derive("attestation", before.enrollment_id)
         if after is not before:
             await enrollments.save(tx, after)

@@ -48,7 +48,7 @@ PROGRAM = ProgramPublished(
             credential_id="coding",
             title="Coding",
             cost_lines=[CostLine(kind=CostKind.TUITION, price_cents=280_000)],
-            milestones=[Milestone(code="week_1"), Milestone(code="midpoint")],
+            milestones=[Milestone(code="week_1"), Milestone(code="midpoint", required=False)],
             issuers=["lorain-ccc"],
         ),
         ListedCredential(
@@ -58,6 +58,7 @@ PROGRAM = ProgramPublished(
             exam=ExamPolicy(
                 exam_id="sec-exam", attempts_max=2, retake_wait=timedelta(days=1), usable_for=timedelta(days=30)
             ),
+            milestones=[Milestone(code="week_1")],
             issuers=["lorain-ccc", "cyber-guild"],
         ),
     ],
@@ -217,10 +218,13 @@ class Cast:
         assert any(f.enrollment_id == done.enrollment_id for f in await self.outbox(EnrollmentRequested))
         return done.enrollment_id
 
-    async def enroll(self, application_id: ApplicationId) -> EnrollmentId:
-        """Asked, accepted and begun."""
+    async def enroll(self, application_id: ApplicationId, *, milestones: Sequence[str] = ("week_1",)) -> EnrollmentId:
+        """Asked, accepted, begun, and as far as these milestones: the required one, unless told otherwise."""
         enrollment_id = await self.ask_college(application_id)
         accepted = {"answer": "accepted", "price_cents": 250_000}
         assert (await self.college.post(f"/v1/enrollments/{enrollment_id}/answer", accepted)).status_code == 200
         assert (await self.college.post(f"/v1/enrollments/{enrollment_id}/start", {})).status_code == 200
+        for milestone in milestones:
+            reached = await self.college.post(f"/v1/enrollments/{enrollment_id}/milestones", {"milestone": milestone})
+            assert reached.status_code == 200
         return enrollment_id

@@ -111,6 +111,17 @@ async def test_completion_needs_a_course_that_began(cast: Cast, issuer: Issuer) 
     assert (answer.status_code, answer.json()["code"]) == (409, "out_of_order")
 
 
+async def test_completion_needs_the_milestones_that_the_program_requires(cast: Cast, issuer: Issuer) -> None:
+    enrollment_id = await cast.enroll(await cast.submit(), milestones=("midpoint",))
+    base, signed = f"/v1/enrollments/{enrollment_id}", {"attestation": issuer.sign(enrollment_id, "coding")}
+    early = await cast.college.post(f"{base}/attestation", signed)
+    assert (early.status_code, early.json()["code"]) == (409, "milestones_missing")
+    assert early.json()["detail"].endswith("reported: week_1.")
+    assert await cast.outbox(CompletionAttested) == []
+    assert (await cast.college.post(f"{base}/milestones", {"milestone": "week_1"})).status_code == 200
+    assert (await cast.college.post(f"{base}/attestation", signed)).status_code == 200
+
+
 async def test_a_key_is_registered_once_and_never_replaced(cast: Cast, issuer: Issuer) -> None:
     await attesting.register_key("lorain-ccc", issuer.kid, issuer.public_jwk, db=cast.service_db, now=NOW)
     with pytest.raises(attesting.IssuerKeyTaken):

@@ -49,7 +49,7 @@ ACTS = {
     "start": lambda e: started(e, now=NOW),
     "milestone": lambda e: reached(e, "week_1", listed=frozenset({"week_1"})),
     "leave": lambda e: left(e, "moved", now=NOW),
-    "complete": lambda e: completed(e, "2026-03-10", now=NOW),
+    "complete": lambda e: completed(e, "2026-03-10", required_milestones=("week_1",), now=NOW),
     "close": lambda e: replace(closed_with_case(e, now=NOW), case_open=False),
 }
 FOLLOWS = {
@@ -77,6 +77,7 @@ def test_any_acts_in_any_order_keep_to_the_states(acts: list[str]) -> None:
         assert ACTS[name](after) == after
         if not enrollment.case_open:
             assert after == enrollment
+        assert after.state is not EnrollmentState.COMPLETED or "week_1" in after.milestones
         enrollment = after
     assert enrollment.state not in {EnrollmentState.COMPLETED, EnrollmentState.STARTED} or enrollment.started_at
 
