@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import temporalio.activity
 from google.protobuf.message import DecodeError
 from temporalio.api.common.v1 import Payload
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import PydanticPayloadConverter
 from temporalio.converter import (
@@ -136,12 +137,12 @@ async def connect(settings: "ProcessSettings", *, wait_seconds: float = 15.0) ->
 
 
 def answers(client: Client) -> Callable[[], Awaitable[None]]:
-    """A check of readiness: raises `TemporalUnavailable` unless the server says that it serves."""
+    """A check of readiness: raises `TemporalUnavailable` unless the server answers for the client's own namespace."""
+    asked = DescribeNamespaceRequest(namespace=client.namespace)
 
     async def check() -> None:
         try:
-            if not await client.service_client.check_health(timeout=ANSWER_SECONDS_MAX):
-                raise TemporalUnavailable
+            await client.workflow_service.describe_namespace(asked, timeout=ANSWER_SECONDS_MAX)
         except (RuntimeError, RPCError) as error:
             raise TemporalUnavailable from error
 

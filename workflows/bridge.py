@@ -14,7 +14,7 @@ from prometheus_client import Counter
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from contracts.envelope import CaseFact, Envelope, Fact
 from contracts.errors import Unavailable
@@ -28,6 +28,7 @@ from kit.telemetry import logger
 from workflows import store
 from workflows.attributes import at_start
 from workflows.facts import SUBJECTS, is_heard
+from workflows.faults import case_is_over, is_bad_input
 from workflows.store import LateFact, LateReason
 
 CONSUMER = "workflows"
@@ -36,16 +37,6 @@ START_PATIENCE = timedelta(seconds=10)
 """A fact may overtake the start of its case by this much; then it is parked, so that its partition goes on."""
 WAITING_MAX = 1_000
 PASSED_ON_MAX = 10_000
-
-_TRANSIENT = {
-    RPCStatusCode.CANCELLED,
-    RPCStatusCode.UNKNOWN,
-    RPCStatusCode.DEADLINE_EXCEEDED,
-    RPCStatusCode.RESOURCE_EXHAUSTED,
-    RPCStatusCode.ABORTED,
-    RPCStatusCode.INTERNAL,
-    RPCStatusCode.UNAVAILABLE,
-}
 
 _STARTED = Counter("cairn_journeys_started", "Journeys started")
 _SIGNALED = Counter("cairn_journeys_signaled", "Facts passed on to journeys", ["type"])
@@ -113,7 +104,7 @@ class Bridge:
         try:
             await handle.signal(fact.TYPE, _told(envelope, fact))
         except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
+            if not case_is_over(error):
                 raise _unreachable(error) from error
             await self._not_running(envelope, fact, tx)
         else:
@@ -175,5 +166,10 @@ def _json(fact: CaseFact) -> dict[str, Any]:
 
 
 def _unreachable(error: RPCError) -> Exception:
-    """`Unavailable` for what passes; anything else is the fact's own fault and buries it."""
-    return JourneyUnreachable(status=error.status.name.lower()) if error.status in _TRANSIENT else error
+    """`Unavailable` for what somebody can mend or what passes; anything else is the fact's own fault and buries it."""
+    if is_bad_input(error):
+        return error
+    # The message may quote a value of the fact; the kind of the detail does not.
+    details = [detail.TypeName().rpartition(".")[2] for detail in error.grpc_status.details]
+    log.warning("journey.unreachable", status=error.status.name.lower(), details=details)
+    return JourneyUnreachable(status=error.status.name.lower())

@@ -1,4 +1,4 @@
-"""What staff do from the command line: look at a case, act on it, see the facts that came too late."""
+"""What staff do to a case from the command line: look at it, act on it."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -12,7 +12,7 @@ from temporalio.client import (
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from contracts.errors import NotFound, Refused, Unavailable
 from contracts.ids import ApplicationId
@@ -31,10 +31,9 @@ from contracts.journey import (
     StaffResume,
     workflow_id,
 )
-from kit.db import Database
 from kit.settings import ProcessSettings
 from kit.temporal import TemporalUnavailable, connect
-from workflows import store
+from workflows.faults import case_is_over
 
 ANSWER_WITHIN = timedelta(seconds=30)
 
@@ -108,29 +107,6 @@ async def _act(client: Client, workflow: str, update: str, act: BaseModel) -> di
     return view.model_dump(mode="json")
 
 
-async def late_facts(settings: ProcessSettings, application_id: str | None = None) -> list[dict[str, Any]]:
-    """The facts that no journey could take any more, newest first, without their payloads."""
-    database = await Database.connect(
-        settings.dsn("cairn_workflows"), schema="workflows", application_name="cairn case late", connections_max=1
-    )
-    try:
-        async with database.connection() as connection:
-            found = await store.late_facts(connection, application_id)
-    finally:
-        await database.close()
-    return [
-        {
-            "event_id": str(late.event_id),
-            "type": late.type,
-            "application_id": late.application_id,
-            "reason": late.reason,
-            "occurred_at": late.occurred_at.isoformat(),
-            "parked_at": late.parked_at.isoformat(),
-        }
-        for late in found
-    ]
-
-
 def _workflow(application_id: str) -> str:
     try:
         return workflow_id(ApplicationId.parse(application_id))
@@ -139,4 +115,4 @@ def _workflow(application_id: str) -> str:
 
 
 def _fault(error: RPCError) -> Exception:
-    return NotFound(kind="running case") if error.status is RPCStatusCode.NOT_FOUND else TemporalUnavailable()
+    return NotFound(kind="running case") if case_is_over(error) else TemporalUnavailable()

@@ -19,9 +19,20 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (event_id) DO NOTHING
 """
 _LATE = """
-SELECT event_id, type, application_id, source, sequence, reason, payload, occurred_at, parked_at
+SELECT event_id, type, application_id, source, sequence, reason, payload, occurred_at, parked_at,
+    redelivered_at, redelivered_by
 FROM late_fact WHERE $1::text IS NULL OR application_id = $1
 ORDER BY parked_at DESC, event_id LIMIT $2
+"""
+_LOCK_LATE = """
+SELECT event_id, type, application_id, source, sequence, reason, payload, occurred_at, parked_at,
+    redelivered_at, redelivered_by
+FROM late_fact WHERE event_id = $1 FOR UPDATE
+"""
+_REDELIVERED = """
+UPDATE late_fact SET redelivered_by = $2, redelivered_at = $3 WHERE event_id = $1
+RETURNING event_id, type, application_id, source, sequence, reason, payload, occurred_at, parked_at,
+    redelivered_at, redelivered_by
 """
 
 LateReason = Literal["case_closed", "never_started"]
@@ -40,6 +51,8 @@ class LateFact:
     payload: dict[str, Any]
     occurred_at: datetime
     parked_at: datetime
+    redelivered_at: datetime | None = None
+    redelivered_by: str | None = None
 
 
 async def mark_started(tx: Connection, application_id: str, event_id: UUID, now: datetime) -> None:
@@ -71,3 +84,15 @@ async def park(tx: Connection, late: LateFact) -> None:
 async def late_facts(tx: Connection, application_id: str | None, *, count_max: int = 200) -> Sequence[LateFact]:
     """The newest late facts, of one case or of all."""
     return [LateFact(**dict(row)) for row in await tx.fetch(_LATE, application_id, count_max)]
+
+
+async def lock_late_fact(tx: Connection, event_id: UUID) -> LateFact | None:
+    """One late fact, which nobody else hands over meanwhile; None where there is no such fact."""
+    row = await tx.fetchrow(_LOCK_LATE, event_id)
+    return None if row is None else LateFact(**dict(row))
+
+
+async def mark_redelivered(tx: Connection, event_id: UUID, actor: str, now: datetime) -> LateFact:
+    """Remember who handed the late fact over again, and when."""
+    (row,) = await tx.fetch(_REDELIVERED, event_id, actor, now)
+    return LateFact(**dict(row))

@@ -1,4 +1,4 @@
-"""`cairn case`: look at a case as staff, hold, resume, extend, decide, close it; see what came too late."""
+"""`cairn case`: look at a case as staff, hold, resume, extend, decide, close it; see what came late, redeliver it."""
 
 import asyncio
 import getpass
@@ -98,11 +98,29 @@ def late(
     as_json: JsonFlag = False,
 ) -> None:
     """Facts that came when their case could no longer take them."""
-    from workflows.desk import late_facts
+    from workflows.late_desk import late_facts
 
     found = asyncio.run(late_facts(settings(), application))
-    rows = [tuple(found[0]), *(tuple(map(str, each.values())) for each in found)] if found else []
+    rows = [tuple(found[0]), *(_cells(each) for each in found)] if found else []
     answer(as_json, {"late_facts": found}, columns(rows) or "There are none.")
+
+
+@case.command()
+def redeliver(
+    event: Annotated[str, typer.Argument(metavar="EVENT", help="The fact's event id, from `cairn case late`.")],
+    actor: ActorOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Hand one late fact to its case again, once the case runs; kept with who did it and when."""
+    from workflows.late_desk import redeliver as again
+
+    fact = asyncio.run(again(settings(), event, actor or getpass.getuser()))
+    text = f"{fact['type']} was handed to {fact['application_id']} again. `cairn case show` says what came of it."
+    answer(as_json, {"late_fact": fact}, text)
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    return tuple("-" if value is None else str(value) for value in row.values())
 
 
 def _act(application: str, update: str, given: dict[str, Any], actor: str | None, as_json: bool) -> None:

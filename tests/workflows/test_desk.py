@@ -16,7 +16,8 @@ from tests.workflows.driver import Case, journey_workers
 from tests.workflows.fakes import FakeSteps
 from tests.workflows.test_bridge import handled, received
 from workflows.bridge import Bridge
-from workflows.desk import ActInvalid, ActRejected, apply_update, late_facts, show_case
+from workflows.desk import ActInvalid, ActRejected, apply_update, show_case
+from workflows.late_desk import late_facts
 from workflows.settings import WorkflowsSettings
 
 HOLD = {"actor": "m.ortiz", "reason": "complaint", "note": "A call came in."}

@@ -8,4 +8,4 @@ from workflows import store
 async def test_every_statement_is_prepared(database: Database) -> None:
     count, faults = await faults_of(store, database)
     assert not faults
-    assert count == 4
+    assert count == 6
