@@ -43,7 +43,10 @@ class _Message(BaseModel):
 
 
 class StartClose(_Message, FiscalYear):
-    """The workflow's input."""
+    """The workflow's input. What follows the year is what a long close hands to its next run."""
+
+    runs_before: Annotated[int, Field(ge=0)] = 0
+    history: Annotated[list[str], Field(max_length=200)] = []
 
 
 class StartTurn(_Message):

@@ -9,13 +9,14 @@ from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAtt
 from contracts.events.applications import ApplicationSubmitted
 from contracts.journey import Stage
 
+NEEDS_STAFF = SearchAttributeKey.for_bool("NeedsStaff")
 _KEYS: dict[str, SearchAttributeKey[Any]] = {
     "stage": SearchAttributeKey.for_keyword("CaseStage"),
     "outcome": SearchAttributeKey.for_keyword("CaseOutcome"),
     "hold_reason": SearchAttributeKey.for_keyword("HoldReason"),
     "due_at": SearchAttributeKey.for_datetime("DueAt"),
     "amount_cents": SearchAttributeKey.for_int("AmountCents"),
-    "needs_staff": SearchAttributeKey.for_bool("NeedsStaff"),
+    "needs_staff": NEEDS_STAFF,
 }
 
 
@@ -59,6 +60,6 @@ def at_start(submitted: ApplicationSubmitted) -> TypedSearchAttributes:
                 if value is not None
             ),
             SearchAttributePair(SearchAttributeKey.for_datetime("SubmittedAt"), submitted.submitted_at),
-            SearchAttributePair(SearchAttributeKey.for_bool("NeedsStaff"), False),
+            SearchAttributePair(NEEDS_STAFF, False),
         ]
     )

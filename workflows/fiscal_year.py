@@ -2,7 +2,8 @@
 
 It waits for the year's end on the database's clock, has nothing new held, has every open encumbrance listed by its
 service date, waits for two people who agree to that list, has it posted batch by batch and the books shut. Every step
-may be asked again, so the close may be started again at any time: what is done stays done.
+may be asked again, so the close may be started again at any time: what is done stays done. A close that grows long goes
+on as a new run of the same id, before its history reaches Temporal's bound (51,200 events).
 """
 
 from collections import deque
@@ -38,6 +39,7 @@ from contracts.steps.fiscal_year import (
     AmendYearEnd,
     ApprovalStatus,
     ApproveYearEnd,
+    EndedYears,
     HardCloseYear,
     ListEndedYears,
     PostYearEnd,
@@ -48,6 +50,7 @@ from contracts.steps.fiscal_year import (
     YearEndReport,
 )
 from workflows import calls
+from workflows.attributes import NEEDS_STAFF
 from workflows.calls import StepFailed
 
 APPROVAL_WAIT = timedelta(days=180)
@@ -60,6 +63,11 @@ TRY_AGAIN = timedelta(hours=1)
 TRIES_MAX = 500
 HISTORY_LINES_MAX = 200
 APPROVERS = 2
+RUN_EVENTS_MAX = 10_000
+"""So long a run's history may become; some 1,600 batches."""
+RUNS_MAX = 100
+TURN_TRIES_MAX = 24
+"""How often a turn asks which years are over, an hour or more apart; then it has failed, for staff to see."""
 
 
 class CloseEnds(Exception):
@@ -80,7 +88,8 @@ class FiscalYearClose:
         self.approved_by: list[str] = []
         self.amending = 0
         self.report: YearEndReport | None = None
-        self.story: deque[str] = deque(maxlen=HISTORY_LINES_MAX)
+        self.runs_before = start.runs_before
+        self.story: deque[str] = deque(start.history, maxlen=HISTORY_LINES_MAX)
 
     @workflow.run
     async def run(self, start: StartClose) -> YearEndReport | None:
@@ -137,14 +146,20 @@ class FiscalYearClose:
 
     async def two_people_agree(self) -> bool:
         """Wait for two different people; False where the time is up."""
+
+        def is_amended_too_often() -> bool:
+            return not self.approved_by and self.is_long()
+
         try:
             await workflow.wait_condition(
-                lambda: len(self.approved_by) >= APPROVERS and not self.amending,
+                lambda: not self.amending and (len(self.approved_by) >= APPROVERS or is_amended_too_often()),
                 timeout=APPROVAL_WAIT,
                 timeout_summary="finance: two people agree to the year end's list",
             )
         except TimeoutError:
             return False
+        if is_amended_too_often():
+            await self.go_on_anew()
         return True
 
     async def post_what_is_approved(self) -> bool:
@@ -223,6 +238,9 @@ class FiscalYearClose:
     async def do(self, step: Step[I, O], request: I) -> O:
         """Have a step done; one that fails for good is tried again every hour, and says why meanwhile."""
         for _ in range(TRIES_MAX):
+            # Two people's word is not in the books before this step: a new run would have to ask them again.
+            if step is not APPROVE_YEAR_END and self.is_long():
+                await self.go_on_anew()
             try:
                 return await calls.do(step, request)
             except StepFailed as failure:
@@ -230,23 +248,38 @@ class FiscalYearClose:
                 await workflow.sleep(TRY_AGAIN, summary=f"finance: mend {step.name}")
         raise CloseEnds(f"{step.name} never succeeded")
 
+    def is_long(self) -> bool:
+        """Whether this run's history has become as long as one may."""
+        return workflow.info().get_current_history_length() >= RUN_EVENTS_MAX
+
+    async def go_on_anew(self) -> None:
+        """Go on as a new run, which finds in the books what was done. Never returns."""
+        runs = self.runs_before + 1
+        if runs >= RUNS_MAX:
+            raise CloseEnds("the close does not come to an end")
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        workflow.continue_as_new(StartClose(**self.year, runs_before=runs, history=list(self.story)))
+
     def enter(self, stage: CloseStage, line: str) -> None:
         self.stage = stage
         self.note(f"{stage}: {line}")
 
     def note(self, line: str) -> None:
         self.story.append(f"{workflow.now():%Y-%m-%d %H:%M} {line}")
-        workflow.set_current_details("\n".join(f"- {each}" for each in list(self.story)[-20:]))
+        _show(self.story)
 
 
 @workflow.defn(name=TURN_TYPE)
 class FiscalYearTurn:
     """What the schedule starts on the first day of a fiscal year: a close for each year that is over."""
 
+    def __init__(self) -> None:
+        self.story: deque[str] = deque(maxlen=HISTORY_LINES_MAX)
+
     @workflow.run
     async def run(self, start: StartTurn) -> list[str]:
         """The ids of the closes that run now; one that runs already goes on as it is."""
-        ended = await calls.do(LIST_ENDED_YEARS, ListEndedYears(program_id=start.program_id))
+        ended = await self.years_that_are_over(start.program_id)
         names = [close_id(start.program_id, year) for year in ended.fiscal_years]
         for name, year in zip(names, ended.fiscal_years, strict=True):
             try:
@@ -259,3 +292,32 @@ class FiscalYearTurn:
             except WorkflowAlreadyStartedError:
                 continue
         return names
+
+    async def years_that_are_over(self, program_id: str) -> EndedYears:
+        """Ask until it is answered, on the staff's list meanwhile; a turn that never is answered fails, still on it."""
+        code = "failed"
+        for attempt in range(TURN_TRIES_MAX):
+            if attempt:
+                await workflow.sleep(TRY_AGAIN, summary=f"finance: mend {LIST_ENDED_YEARS.name}")
+            try:
+                ended = await calls.do(LIST_ENDED_YEARS, ListEndedYears(program_id=program_id))
+            except StepFailed as failure:
+                code = failure.code
+                self.story.append(f"{workflow.now():%Y-%m-%d %H:%M} {failure.step} failed: {code}; tried again")
+                _show(self.story)
+                if attempt == 0:
+                    _on_staffs_list(True)
+                continue
+            if attempt:
+                _on_staffs_list(False)
+            return ended
+        # Any other exception would fail the workflow task for ever, and mending the cause would not help.
+        raise ApplicationError(f"{LIST_ENDED_YEARS.name} failed: {code}", type=code, non_retryable=True)
+
+
+def _show(story: deque[str]) -> None:
+    workflow.set_current_details("\n".join(f"- {each}" for each in list(story)[-20:]))
+
+
+def _on_staffs_list(needed: bool) -> None:
+    workflow.upsert_search_attributes([NEEDS_STAFF.value_set(needed)])  # pyright: ignore[reportUnknownMemberType]

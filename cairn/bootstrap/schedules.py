@@ -1,8 +1,6 @@
 """Temporal schedules: on the first day of a program's fiscal year, in its time zone, the years that are over close."""
 
-import asyncio
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from temporalio.client import (
@@ -33,10 +31,14 @@ CATCH_UP = timedelta(days=60)
 
 
 async def ensure_schedules(settings: "ProcessSettings") -> list[str]:
-    """A schedule for each program in the folder of packs, as its pack says now; the ids of those made or changed."""
-    from kit.temporal import connect
+    """A schedule for each program that was published, as its pack says now; the ids of those made or changed.
 
-    programs = await asyncio.to_thread(_programs, settings.programs_dir)
+    A pack that was never loaded has no year to close: its turn would find no calendar, and fail year after year.
+    """
+    from kit.temporal import connect
+    from services.eligibility.main import published_programs
+
+    programs = await published_programs(settings)
     if not programs:
         return []
     client = await connect(settings)
@@ -96,19 +98,3 @@ def schedule_of(program: Program) -> Schedule:
         ),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CATCH_UP),
     )
-
-
-def _programs(folder: Path) -> list[Program]:
-    """Every program whose pack in the folder is valid; a faulty one is refused when it is loaded, not here."""
-    from services.eligibility.gateways import PackFolders
-    from services.eligibility.packs import PackFaulty, load
-
-    found: dict[str, Program] = {}
-    for pack in sorted(path.parent for path in folder.glob("*/program.toml")):
-        try:
-            program = load(pack.name, PackFolders(folder).files).pack.program
-        except PackFaulty:
-            continue
-        # Several packs of one program differ in other things than the year.
-        found.setdefault(program.id, program)
-    return list(found.values())

@@ -125,6 +125,15 @@ def close(program: Program, year: Year, as_json: JsonFlag = False) -> None:
 
 
 @fiscal_year.command()
+def turn(program: Program, as_json: JsonFlag = False) -> None:
+    """Look now for years that are over, as the schedule does each year; again where its turn failed."""
+    from workflows.year_desk import begin_turn
+
+    name = asyncio.run(begin_turn(settings(), program))
+    answer(as_json, {"workflow_id": name}, f"{name} runs: it starts a close for each year that is over.")
+
+
+@fiscal_year.command()
 def status(
     program: Program,
     year: Year,

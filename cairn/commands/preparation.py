@@ -92,13 +92,22 @@ def load_program(
     folder: Annotated[Path, typer.Argument(help="The pack's folder.", exists=True, file_okay=False)],
     as_json: JsonFlag = False,
 ) -> None:
-    """Validate a program pack and publish it to every service."""
-    settings()
+    """Validate a program pack, publish it to every service, and set the schedule of its fiscal year."""
+    given = settings()
+    done = asyncio.run(publish(given, folder))
+    answer(as_json, done, "\n".join(f"{key}: {_said(value)}" for key, value in done.items()))
+
+
+async def publish(given: "ProcessSettings", folder: Path) -> dict[str, Any]:
+    """Load one pack and set its schedule; may be repeated."""
+    from cairn.bootstrap.everything import reaching
+    from cairn.bootstrap.schedules import ensure_schedules
     from services.eligibility.main import load_program as load
     from services.eligibility.settings import EligibilitySettings
 
-    done = asyncio.run(load(EligibilitySettings(), folder))  # type: ignore[call-arg]
-    answer(as_json, done, "\n".join(f"{key}: {_said(value)}" for key, value in done.items()))
+    done = await load(EligibilitySettings(), folder)  # type: ignore[call-arg]
+    with reaching("Temporal", given.temporal_address):
+        return done | {"schedules_set": await ensure_schedules(given)}
 
 
 def issue_key(

@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 from fastapi import APIRouter
 
+from contracts.program import Program
 from contracts.steps import Queue
 from contracts.steps.eligibility import STEPS
 from kit import process, temporal
@@ -15,6 +16,7 @@ from kit.db import Database
 from kit.kafka import Consumer
 from kit.process import Lifetime
 from kit.relay import Relay
+from kit.settings import ProcessSettings
 from kit.vault import Vault
 from services.eligibility import packs, usecases
 from services.eligibility.activities import EligibilityActivities
@@ -67,6 +69,19 @@ async def load_program(settings: EligibilitySettings, folder: Path) -> dict[str,
     finally:
         await db.close()
     return {"program_id": load.program_id, "pack_version": load.pack_version, "changed": load.changed}
+
+
+async def published_programs(settings: ProcessSettings) -> list[Program]:
+    """Every program that was published, as its current version says."""
+    db = await Database.connect(
+        settings.dsn(ROLE), schema=NAME, application_name="cairn programs published", connections_max=1
+    )
+    shelf = PackShelf()
+    try:
+        published = await usecases.list_programs(db=db)
+        return [(await usecases.show_program(one.program_id, db=db, shelf=shelf)).pack.program for one in published]
+    finally:
+        await db.close()
 
 
 def run() -> NoReturn:

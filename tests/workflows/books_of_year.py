@@ -13,7 +13,7 @@ from temporalio import activity
 from temporalio.client import WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import Worker
+from temporalio.worker import Worker, WorkflowRunner
 
 from contracts.fiscal_year import (
     CLOSE_TYPE,
@@ -173,14 +173,16 @@ class YearClose:
 
 
 @contextlib.asynccontextmanager
-async def year_workers(env: WorkflowEnvironment, books: FakeBooks) -> AsyncIterator[None]:
+async def year_workers(
+    env: WorkflowEnvironment, books: FakeBooks, runner: WorkflowRunner | None = None
+) -> AsyncIterator[None]:
     async with (
         Worker(env.client, task_queue=Queue.PAYMENTS, activities=books.activities()),
         Worker(
             env.client,
             task_queue=Queue.JOURNEY,
             workflows=[FiscalYearClose, FiscalYearTurn],
-            workflow_runner=journey_runner(),
+            workflow_runner=runner or journey_runner(),
         ),
     ):
         yield

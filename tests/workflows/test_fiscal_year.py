@@ -7,17 +7,12 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from contracts.fiscal_year import (
-    TURN_TYPE,
     UPDATE_AMEND,
     AmendClose,
     CloseStage,
     CloseView,
-    StartTurn,
-    close_id,
-    turn_id,
 )
 from contracts.ids import TransferId
-from contracts.steps.base import Queue
 from contracts.steps.fiscal_year import (
     AMEND_YEAR_END,
     POST_YEAR_END,
@@ -29,16 +24,16 @@ from contracts.steps.fiscal_year import (
     YearSoftClosed,
 )
 from tests.workflows.books_of_year import (
-    PROGRAM,
     REPORT,
-    YEAR,
     FakeBooks,
     YearClose,
     close_that_waits_for_the_year_and_is_agreed_to_twice,
     proposal,
     year_workers,
 )
+from workflows import fiscal_year
 from workflows.fiscal_year import APPROVAL_WAIT
+from workflows.sandbox import plain_runner
 
 
 @pytest.fixture
@@ -182,18 +177,64 @@ async def test_a_step_that_fails_for_good_is_tried_again(close, books, env):
     assert any("books_moved" in line for line in (await close.view()).history)
 
 
-async def test_the_turn_of_the_year_starts_each_close_once(env, books, close):
-    # Time would skip while the turn is awaited, past the days in which the close waits for its approval.
-    with env.auto_time_skipping_disabled():
-        for _ in range(2):
-            started = await env.client.execute_workflow(
-                TURN_TYPE,
-                StartTurn(program_id=PROGRAM),
-                id=turn_id(PROGRAM),
-                task_queue=Queue.JOURNEY,
-                result_type=list[str],
-            )
-            assert started == [close_id(PROGRAM, YEAR)]
-    await close.find()
-    await close.reaches(CloseStage.AWAITING_APPROVAL)
-    assert books.verbs().count("soft_close_year") == 1
+@pytest.fixture
+async def short_runs(env, books, monkeypatch):
+    """A close whose runs may have forty events each."""
+    monkeypatch.setattr(fiscal_year, "RUN_EVENTS_MAX", 40)
+    # In a sandbox the module would be another one, with the bound of production.
+    async with year_workers(env, books, plain_runner()):
+        yield YearClose(env)
+
+
+async def lengths_of_runs(close) -> list[int]:
+    """How many events each run of the close has, the first one first."""
+    run_id, lengths = close.handle.first_execution_run_id, []
+    while run_id:
+        history = await close.env.client.get_workflow_handle(close.handle.id, run_id=run_id).fetch_history()
+        lengths.append(len(history.events))
+        last = history.events[-1]
+        run_id = last.workflow_execution_continued_as_new_event_attributes.new_execution_run_id
+    return lengths
+
+
+async def test_a_long_close_goes_on_as_new_runs_and_asks_nobody_twice(short_runs, books):
+    books.batches_left = 40
+    await short_runs.start()
+    await short_runs.reaches(CloseStage.AWAITING_APPROVAL)
+    await short_runs.approve("anna")
+    await short_runs.approve("ben")
+    assert await short_runs.result() == REPORT
+    # A run that ends after the last batch leaves it to the next one to find that nothing is left.
+    assert 40 <= books.verbs().count("post_year_end") <= 41
+    assert books.verbs().count("approve_year_end") == 1
+    lengths = await lengths_of_runs(short_runs)
+    assert len(lengths) > 3
+    assert max(lengths) < 60
+    assert any("agreed: anna" in line for line in (await short_runs.view()).history)
+
+
+async def test_a_list_amended_without_end_keeps_its_runs_short(short_runs):
+    await short_runs.start()
+    await short_runs.reaches(CloseStage.AWAITING_APPROVAL)
+    act = AmendClose(
+        actor="cleo", encumbrance=TransferId.derive("x"), disposition=Disposition.CARRY, reason="the course moved"
+    )
+    for _ in range(20):
+        await short_runs.reaches(CloseStage.AWAITING_APPROVAL)
+        await short_runs.handle.execute_update(UPDATE_AMEND, act, result_type=CloseView)
+    await short_runs.reaches(CloseStage.AWAITING_APPROVAL)
+    await short_runs.approve("anna")
+    await short_runs.approve("ben")
+    assert await short_runs.result() == REPORT
+    assert len(await lengths_of_runs(short_runs)) > 1
+
+
+async def test_the_runs_of_a_close_are_bounded(short_runs, books, monkeypatch):
+    monkeypatch.setattr(fiscal_year, "RUNS_MAX", 2)
+    books.batches_left = 1_000
+    await short_runs.start()
+    await short_runs.reaches(CloseStage.AWAITING_APPROVAL)
+    await short_runs.approve("anna")
+    await short_runs.approve("ben")
+    assert await short_runs.result() is None
+    assert "does not come to an end" in (await short_runs.view()).history[-1]

@@ -14,9 +14,10 @@ from cairn.bootstrap.schedules import ensure_schedule, ensure_schedules, schedul
 from cairn.bootstrap.temporal import ensure_namespace
 from contracts.fiscal_year import TURN_TYPE, turn_id
 from contracts.program import Program
-from kit.settings import ProcessSettings
 from services.eligibility.gateways import PackFolders
+from services.eligibility.main import load_program
 from services.eligibility.packs import load
+from services.eligibility.settings import EligibilitySettings
 
 PROGRAMS = Path(__file__).parents[3] / "programs"
 COLUMBUS = ZoneInfo("America/New_York")
@@ -59,17 +60,21 @@ async def test_what_was_paused_stays_paused(temporal_address, namespace, program
     assert (await handle.describe()).schedule.state.paused
 
 
-async def test_every_valid_pack_of_the_folder_gets_one(temporal_address, namespace, tmp_path):
-    (tmp_path / "faulty").mkdir()
-    (tmp_path / "faulty" / "program.toml").write_text("id = 1")
-    secrets = tmp_path / "secrets"
-    secrets.mkdir()
-    (secrets / "payload.key").write_text(bytes(range(32)).hex())
-    given = ProcessSettings(temporal_address=temporal_address, temporal_namespace=namespace, secrets_dir=secrets)
-    assert await ensure_schedules(given.model_copy(update={"programs_dir": tmp_path})) == []
-    everyone = given.model_copy(update={"programs_dir": PROGRAMS})
-    await ensure_schedules(everyone)
-    assert await ensure_schedules(everyone) == []
+async def test_what_was_published_gets_one_and_a_pack_that_only_lies_there_none(
+    temporal_address, namespace, fresh_database
+):
+    fresh = await fresh_database("eligibility")
+    given = EligibilitySettings(
+        database_url=fresh.url,
+        temporal_address=temporal_address,
+        temporal_namespace=namespace,
+        secrets_dir=fresh.home.secrets,
+        programs_dir=PROGRAMS,
+    )
+    assert await ensure_schedules(given) == []
+    await load_program(given, PROGRAMS / "oh-imap-brisk")
+    assert await ensure_schedules(given) == ["fiscal-year-turn/oh-imap-brisk"]
+    assert await ensure_schedules(given) == []
 
 
 def test_a_turn_that_was_missed_is_made_up_for(program):

@@ -79,6 +79,7 @@ def test_a_pack_is_loaded_and_a_key_opens_the_api(up: tuple[Path, dict[str, Any]
     home, said = up
     loaded = cairn(home, "program", "load", str(ROOT / "programs" / "oh-imap"), "--json")
     assert loaded.code == Exit.OK, loaded
+    assert loaded.facts["schedules_set"] == ["fiscal-year-turn/oh-imap"]
     bad = cairn(home, "keys", "issue", "--kind", "partner", "--id", "Not A Slug", "--scope", "applications:read")
     assert bad.code == Exit.USAGE
     key = ("keys", "issue", "--kind", "partner", "--id", "portal", "--scope", "applications:read")
