@@ -73,6 +73,8 @@ class Conduct:
         self.question: Question | None = None
         self.answer: StaffDecide | None = None
         self.approved_by: list[str] = []
+        self.barred: set[str] = set()
+        """Who approved the claim under review and may not."""
         self.needs_staff = False
         self.matching_claim = False
         """The claim may be approved at any moment."""

@@ -22,8 +22,11 @@ from workflows.staff import StaffUpdates
 
 CLAIMS_MAX = 20
 APPROVERS_MAX = 4
+REVIEWS_MAX = 40
+"""How often staff are asked about one claim: whose approval does not count makes room for another's."""
 PAYMENT_ATTEMPTS_MAX = 10
 DEADLINE_ON_RECORD = "deadline-on-record"
+BARRED_MAKE_ROOM = "barred-approvals-make-room"
 
 
 class Reimbursement(StaffUpdates):
@@ -90,15 +93,12 @@ class Reimbursement(StaffUpdates):
     async def review_claim(self, due: Deadline) -> ClaimReviewed:
         """Match the claim; what rules alone may not approve goes to staff, to as many of them as the amount takes."""
         self.approved_by.clear()
+        self.barred.clear()
         reviewed = await self.match_claim(due)
-        while reviewed.status is ClaimStatus.REFERRED and len(self.approved_by) < APPROVERS_MAX:
-            last = deadlines.after(workflow.now(), self.plan.deadlines.claim_review, "staff: decide the claim")
-            decision = await self.ask(questions.CLAIM_REVIEW, last)
-            if decision is None:
-                # The provider has earned the money: a claim does not lapse because staff were late.
-                self.note("the claim's review is overdue")
-                last = deadlines.after(workflow.now(), deadlines.OVERDUE, "staff: decide the claim (overdue)")
-                decision = await self.ask(questions.CLAIM_REVIEW, last)
+        for _ in range(REVIEWS_MAX):
+            if reviewed.status is not ClaimStatus.REFERRED or not self.makes_room(reviewed):
+                return reviewed
+            decision = await self.decision_on_claim()
             # Nobody decided for more than two years.
             if decision is None or self.answer is None:
                 raise CaseEnds(Outcome.CLAIM_REFUSED, "never_reviewed")
@@ -106,7 +106,37 @@ class Reimbursement(StaffUpdates):
                 return await self.match_claim(due, refused_by=self.answer.actor)
             self.approved_by.append(self.answer.actor)
             reviewed = await self.match_claim(due)
-        return reviewed
+        if reviewed.status is not ClaimStatus.REFERRED:
+            return reviewed
+        # Nobody who may approve it was found, however often staff were asked.
+        raise CaseEnds(Outcome.CLAIM_REFUSED, "never_reviewed")
+
+    async def decision_on_claim(self) -> Decision | None:
+        """Ask staff about the claim, and once more for two years where they were late."""
+        last = deadlines.after(workflow.now(), self.plan.deadlines.claim_review, "staff: decide the claim")
+        decision = await self.ask(questions.CLAIM_REVIEW, last)
+        if decision is None:
+            # The provider has earned the money: a claim does not lapse because staff were late.
+            self.note("the claim's review is overdue")
+            last = deadlines.after(workflow.now(), deadlines.OVERDUE, "staff: decide the claim (overdue)")
+            decision = await self.ask(questions.CLAIM_REVIEW, last)
+        return decision
+
+    def makes_room(self, reviewed: ClaimReviewed) -> bool:
+        """Whether staff are to be asked: there is room for another approval once those that do not count are left out."""
+        barred = [name for name in reviewed.approvals_barred if name in self.approved_by]
+        is_full = len(self.approved_by) >= APPROVERS_MAX
+        if not barred and not is_full:
+            return True
+        # Cases that gave such a claim up for want of room go on as they did then.
+        if not workflow.patched(BARRED_MAKE_ROOM):
+            return not is_full
+        for name in barred:
+            self.note(f"the approval of {name} does not count: another person has to approve")
+        self.barred.update(barred)
+        # More approvals than any amount takes, and still not enough: those who did not count are not known by name.
+        self.approved_by = [] if is_full and not barred else [one for one in self.approved_by if one not in barred]
+        return True
 
     async def match_claim(self, due: Deadline, *, refused_by: str | None = None) -> ClaimReviewed:
         """Match the claim against award, enrollment, credential, price and window, once."""

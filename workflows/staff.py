@@ -117,6 +117,8 @@ class StaffUpdates(Conduct):
             and act.actor in self.approved_by
         ):
             raise _reject("second_person_needed", "A second person has to approve: this one approved already.")
+        if self.question is questions.CLAIM_REVIEW and act.decision is Decision.APPROVE and act.actor in self.barred:
+            raise _reject("may_not_approve", "This person may not approve the claim: another one has to.")
 
     @workflow.update(name=UPDATE_CLOSE, description="End the case now; unused money is given back.")
     async def close_case(self, act: StaffClose) -> CaseView:

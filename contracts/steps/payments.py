@@ -158,6 +158,10 @@ class ClaimReviewed(StepOutput):
     approved_cents: Cents = 0
     checks: Annotated[list[ClaimCheck], Field(max_length=32)]
     due_at: Instant | None = None
+    approvals_counted: Annotated[list[str], Field(max_length=4)] = []
+    """Of those who approved, the people whose word counts toward what the amount takes."""
+    approvals_barred: Annotated[list[str], Field(max_length=4)] = []
+    """Of those who approved, the ones who may not: the provider itself, or who recorded a change of its payee."""
 
 
 REVIEW_CLAIM = Step("payments.review_claim.v1", Queue.PAYMENTS, ReviewClaim, ClaimReviewed, StepPace.DECIDE)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -89,11 +89,13 @@ def determined(outcome: Eligibility, *, plan: CasePlan = PLAN, missing: list[str
     )
 
 
-def reviewed(status: ClaimStatus, approved_cents: int = 0, reason: str = "price_above_award") -> ClaimReviewed:
+def reviewed(
+    status: ClaimStatus, approved_cents: int = 0, reason: str = "price_above_award", barred: Sequence[str] = ()
+) -> ClaimReviewed:
     check = payments.ClaimCheck(
         check="price", passed=status is ClaimStatus.APPROVED, reason=reason, text="As invoiced."
     )
-    return ClaimReviewed(status=status, approved_cents=approved_cents, checks=[check])
+    return ClaimReviewed(status=status, approved_cents=approved_cents, checks=[check], approvals_barred=list(barred))
 
 
 class FakeSteps:

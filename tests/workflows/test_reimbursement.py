@@ -12,6 +12,8 @@ from tests.workflows.driver import Case, until_asked
 from tests.workflows.fakes import AWARD_CENTS, FakeSteps, reviewed
 from tests.workflows.test_eligibility_stage import decide
 from tests.workflows.test_failing_steps import refused
+from tests.workflows.test_staff import rejected
+from workflows.reimbursement import REVIEWS_MAX
 
 REFERRED = reviewed(ClaimStatus.REFERRED)
 
@@ -70,6 +72,55 @@ async def test_two_people_approve_a_referred_claim(case: Case, steps: FakeSteps)
     await case.act(UPDATE_DECIDE, decide("claim_review", Decision.APPROVE, "j.lee"))
     await case.reaches(Stage.REIMBURSEMENT)
     assert [each.approved_by for each in steps.of(REVIEW_CLAIM)] == [[], ["m.ortiz"], ["m.ortiz", "j.lee"]]
+
+
+async def approve(case: Case, steps: FakeSteps, *people: str) -> None:
+    """Each of them approves when asked, and is heard by payments."""
+    for name in people:
+        await case.reaches(Stage.CLAIM, question="claim_review")
+        asked = len(steps.of(REVIEW_CLAIM))
+        await case.act(UPDATE_DECIDE, decide("claim_review", Decision.APPROVE, name))
+        await until_asked(steps, REVIEW_CLAIM, asked + 1)
+
+
+async def test_approvals_that_do_not_count_never_cost_the_provider_its_claim(case: Case, steps: FakeSteps) -> None:
+    """Four people recorded changes of the payee: they are told, and others are asked."""
+    barred = ["rita", "rob", "ruth", "ron"]
+    steps.script(REVIEW_CLAIM, REFERRED, *(reviewed(ClaimStatus.REFERRED, barred=[each]) for each in barred), REFERRED)
+    await case.start()
+    await case.to_claim()
+    await case.tell(case.claimed())
+    await approve(case, steps, *barred)
+    view = await case.reaches(Stage.CLAIM, question="claim_review")
+    assert sum("does not count" in line for line in view.history) == len(barred)
+    assert await rejected(case, UPDATE_DECIDE, decide("claim_review", Decision.APPROVE, "rita")) == "may_not_approve"
+    await approve(case, steps, "ann", "ben")
+    await case.reaches(Stage.REIMBURSEMENT)
+    heard = [each.approved_by for each in steps.of(REVIEW_CLAIM)]
+    assert heard == [[], ["rita"], ["rob"], ["ruth"], ["ron"], ["ann"], ["ann", "ben"]]
+
+
+async def test_more_approvals_than_any_amount_takes_begin_anew(case: Case, steps: FakeSteps) -> None:
+    """Payments of an earlier release does not say who was barred."""
+    steps.script(REVIEW_CLAIM, *[REFERRED] * 5)
+    await case.start()
+    await case.to_claim()
+    await case.tell(case.claimed())
+    await approve(case, steps, "ann", "ben", "cid", "dan", "eve")
+    await case.reaches(Stage.REIMBURSEMENT)
+    assert steps.of(REVIEW_CLAIM)[-1].approved_by == ["eve"]
+
+
+async def test_a_claim_that_nobody_may_approve_ends_after_a_bounded_number_of_questions(
+    case: Case, steps: FakeSteps
+) -> None:
+    steps.script(REVIEW_CLAIM, *[REFERRED] * (REVIEWS_MAX + 1))
+    await case.start()
+    await case.to_claim()
+    await case.tell(case.claimed())
+    await approve(case, steps, *(f"person-{number}" for number in range(REVIEWS_MAX)))
+    assert await case.outcome() is Outcome.CLAIM_REFUSED
+    assert steps.of(CLOSE_CASE)[0].reasons == ["never_reviewed"]
 
 
 async def test_staff_refuse_a_referred_claim(case: Case, steps: FakeSteps) -> None:

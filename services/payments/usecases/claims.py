@@ -1,5 +1,6 @@
 """Match a claim and decide it; an approved one makes its money payable."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -29,6 +30,7 @@ from services.payments.usecases.postings import post_or_fail, transfer_of
 from services.payments.usecases.waiting import serve_waiting
 
 NO_SUPPLIER = "unknown"
+APPROVERS_MAX = 4
 
 
 async def review_claim(ask: ReviewClaim, *, business_unit: str, db: Database, now: datetime) -> ClaimReviewed:
@@ -70,8 +72,19 @@ def _asks_anew(earlier: Claim, ask: ReviewClaim) -> bool:
 
 def _answer(claim: Claim) -> ClaimReviewed:
     return ClaimReviewed(
-        status=claim.status, approved_cents=claim.approved_cents, checks=list(claim.checks), due_at=claim.due_at
+        status=claim.status,
+        approved_cents=claim.approved_cents,
+        checks=list(claim.checks),
+        due_at=claim.due_at,
+        **_who_counts(claim.approved_by, claim.approvers),
     )
+
+
+def _who_counts(approved_by: Sequence[str], approvers: Sequence[str]) -> dict[str, list[str]]:
+    return {
+        "approvals_counted": list(approvers)[:APPROVERS_MAX],
+        "approvals_barred": [name for name in approved_by if person(name) not in approvers][:APPROVERS_MAX],
+    }
 
 
 async def _open_file(tx: Connection, ask: ReviewClaim, *, now: datetime) -> ClaimFile:
@@ -158,6 +171,7 @@ async def _decide(
         approved_cents=decision.approved_cents,
         checks=list(found.checks),
         due_at=decision.due_at,
+        **_who_counts(ask.approved_by, decision.approvers),
     )
 
 
