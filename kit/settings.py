@@ -37,6 +37,8 @@ class ProcessSettings(BaseSettings):
     environment: Literal["local", "production"] = "local"
     database_url: str = "postgresql://127.0.0.1:5432/cairn"
     kafka_bootstrap: str = "127.0.0.1:9092"
+    kafka_replication_factor: Annotated[int, Field(ge=1, le=9)] | None = None
+    """Copies of each topic, for a cluster with fewer or more brokers than `deploy/kafka/topics.toml` thinks of."""
     temporal_address: str = "127.0.0.1:7233"
     temporal_namespace: str = "cairn"
     secrets_dir: Path

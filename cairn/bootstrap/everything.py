@@ -45,7 +45,7 @@ async def bootstrap(settings: "ProcessSettings") -> dict[str, Any]:
         changed = await postgres.ensure_roles(dsn, passwords)
     applied = await migrate(settings)
     with reaching("Kafka", settings.kafka_bootstrap):
-        declared = topics.read_topics(settings.environment)
+        declared = topics.read_topics(settings.environment, factor=settings.kafka_replication_factor)
         made = await topics.ensure_topics(settings.kafka_bootstrap, declared)
     with reaching("Temporal", settings.temporal_address):
         namespace = await temporal.ensure_namespace(settings.temporal_address, settings.temporal_namespace)

@@ -37,10 +37,17 @@ class TopicsDrifted(Fault):
         self.differences = differences
 
 
-def read_topics(environment: str, *, prefix: str = "", file: Path = DECLARATION) -> list[TopicDeclaration]:
-    """The declared topics for `local` or `production`; `prefix` goes before every name."""
+def read_topics(
+    environment: str, *, factor: int | None = None, prefix: str = "", file: Path = DECLARATION
+) -> list[TopicDeclaration]:
+    """The declared topics for `local` or `production`; `prefix` goes before every name.
+
+    `factor` copies instead of the declared number: all but one of them, and at least one, confirm a record.
+    """
     declared = tomllib.loads(file.read_text())
     replication = declared["replication"][environment]
+    if factor is not None:
+        replication = {"factor": factor, "min_insync_replicas": max(1, factor - 1)}
     return [
         TopicDeclaration(
             name=prefix + name,

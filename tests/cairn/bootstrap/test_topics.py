@@ -33,6 +33,12 @@ def test_production_keeps_three_copies_and_confirms_two() -> None:
     assert all(t.factor == 3 and t.config["min.insync.replicas"] == "2" for t in read_topics("production"))
 
 
+@pytest.mark.parametrize(("brokers", "confirming"), [(1, "1"), (2, "1"), (3, "2"), (5, "4")])
+def test_a_cluster_of_another_size_says_so(brokers: int, confirming: str) -> None:
+    topics = read_topics("production", factor=brokers)
+    assert {(t.factor, t.config["min.insync.replicas"]) for t in topics} == {(brokers, confirming)}
+
+
 async def test_creating_twice_creates_once(kafka_bootstrap: str, prefix: str) -> None:
     topics = read_topics("local", prefix=prefix)
     assert set(await ensure_topics(kafka_bootstrap, topics)) == {topic.name for topic in topics}
