@@ -37,11 +37,13 @@ def run(services: Sequence[str] | None = None) -> NoReturn:
     """Serve the routes of these services, or of all, until a stop signal."""
 
     async def start(life: Lifetime) -> None:
-        routers = [await _open(each, life, required=services is not None) for each in services or SERVICES]
+        routers = [await _open(each, life, own[each], required=services is not None) for each in own]
         app = compose([router for router in routers if router is not None])
         life.task("http", serve(app, host=settings.http_host, port=settings.http_port))
 
     settings = ProcessSettings()  # type: ignore[call-arg]
+    # Before anything is opened: wrong settings end the command with their own exit code.
+    own = {each: settings_of(each) for each in services or SERVICES}
     run_process("api", settings, start)
 
 
@@ -60,13 +62,13 @@ def compose(routers: Sequence[APIRouter]) -> FastAPI:
     return app
 
 
-async def _open(service: str, life: Lifetime, *, required: bool) -> APIRouter | None:
+async def _open(service: str, life: Lifetime, settings: Any, *, required: bool) -> APIRouter | None:
     main = importlib.import_module(f"services.{service}.main")
     if not hasattr(main, "open_doors"):
         if required:
             raise NoRoutes(f"The service {service} has no HTTP routes.")
         return None
-    return await main.open_doors(life, settings_of(service))
+    return await main.open_doors(life, settings)
 
 
 def settings_of(service: str) -> Any:

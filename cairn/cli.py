@@ -3,13 +3,13 @@
 import typer
 
 from cairn import exits
+from cairn.bench.command import bench
 from cairn.commands import (
     ach,
     budgets,
     cases,
     claims,
     dead_letters,
-    elsewhere,
     exam_vouchers,
     issuers,
     ledger,
@@ -21,6 +21,8 @@ from cairn.commands import (
     stack,
 )
 from cairn.commands import contracts as contracts_commands
+from cairn.demo.command import demo
+from cairn.drills.command import drill
 
 app = typer.Typer(
     name="cairn",
@@ -46,4 +48,19 @@ payees.register(app)
 reconcile.register(app)
 dead_letters.register(app)
 contracts_commands.register(app)
-elsewhere.register(app)
+app.command()(demo)
+app.command()(drill)
+app.add_typer(bench, name="bench")
+
+
+def _tell_exit_codes(group: typer.Typer) -> None:
+    """Every command's `--help` ends with what its exit code says."""
+    for command in group.registered_commands:
+        command.epilog = exits.table()
+    for below in group.registered_groups:
+        below.epilog = exits.table()
+        if below.typer_instance is not None:
+            _tell_exit_codes(below.typer_instance)
+
+
+_tell_exit_codes(app)

@@ -12,15 +12,17 @@ class Exit(IntEnum):
     NOT_RUNNING = 3
     ALREADY_RUNNING = 4
     ENVIRONMENT = 5
+    INTERRUPTED = 130
 
 
 MEANINGS = {
     Exit.OK: "done",
     Exit.FAILED: "the command did what it could, and something failed",
-    Exit.USAGE: "wrong arguments",
+    Exit.USAGE: "wrong arguments or settings",
     Exit.NOT_RUNNING: "the local stack is not running",
     Exit.ALREADY_RUNNING: "the local stack is already running",
-    Exit.ENVIRONMENT: "this machine lacks something: a free port, disk, network, an engine",
+    Exit.ENVIRONMENT: "this machine lacks something: a free port, disk, a folder it may write, network, an engine",
+    Exit.INTERRUPTED: "ended by Ctrl-C or a stop signal",
 }
 
 

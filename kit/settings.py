@@ -32,7 +32,14 @@ class SecretUnfit(Refused):
 class ProcessSettings(BaseSettings):
     """Addresses, folders and limits of one process. A port of 0 means any free one."""
 
-    model_config = SettingsConfigDict(env_prefix="CAIRN_", frozen=True, extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="CAIRN_",
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
+        # A wrong value may hold a password: `postgresql://user:password@host/database`.
+        hide_input_in_errors=True,
+    )
 
     environment: Literal["local", "production"] = "local"
     database_url: str = "postgresql://127.0.0.1:5432/cairn"

@@ -14,6 +14,7 @@ from cairn.bench.processor import cpu_seconds, memory_mib
 from cairn.bench.table import Report, percentile
 from cairn.demo.parties import free_port
 from cairn.stack.layout import ROOT
+from cairn.stack.parent import tied
 from cairn.stack.process import http_get
 
 CALLERS = (16, 64, 256)
@@ -43,7 +44,7 @@ async def measure(requests: int) -> Report:
         port = free_port()
         raw = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "cairn.bench.raw_asgi", "--port", str(port),
-            env={**os.environ, "BENCH_DSN": bench.settings.dsn("cairn_owner")}, cwd=ROOT,
+            env={**os.environ, "BENCH_DSN": bench.settings.dsn("cairn_owner")}, cwd=ROOT, preexec_fn=tied(),
         )  # fmt: skip
         try:
             await _until_open(port)

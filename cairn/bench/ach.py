@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from cairn.bench.table import Report
+from cairn.stack.parent import tied
 from services.payments.nacha import SAMPLE_ORIGINATOR, EntryClass, FilePlan, FileReader, FileWriter, sample_payments
 
 READ_BYTES = 256 * 1024
@@ -47,7 +48,7 @@ async def measure(count: int) -> Report:
 
 async def _in_a_process(step: str, entry_class: EntryClass, count: int, file: Path) -> dict[str, float]:
     command = [sys.executable, "-m", "cairn.bench.ach", step, entry_class, str(count), str(file)]
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, preexec_fn=tied())
     output, _ = await process.communicate()
     if process.returncode:
         raise RuntimeError(f"{step} of {count} entries ended with {process.returncode}")

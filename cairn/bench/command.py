@@ -1,17 +1,19 @@
 """`cairn bench`: one figure of merit at a time, or all; prints a table and keeps it in `docs/benchmarks.md`."""
 
-import asyncio
-import json
-from collections.abc import Awaitable
-from typing import Annotated
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
-from cairn.bench.table import Report
-from cairn.output import JsonFlag
+from cairn.output import JsonFlag, answer
 
-bench = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, help=__doc__)
+if TYPE_CHECKING:
+    from cairn.bench.table import Report
+
+bench = typer.Typer(no_args_is_help=True, help="Measure one figure of merit, or all, each beside its bare counterpart.")
+
+CASES, REQUESTS, EVENTS, LINES, ENTRIES, CODES, PAST_ENTRIES = 1000, 12_000, 50_000, 10_000, 100_000, 20_000, 1_000_000
+"""How much is measured where nothing else is asked for."""
 
 CasesOption = Annotated[int, typer.Option(min=10, max=20_000, help="How many cases.")]
 CountOption = Annotated[int, typer.Option(min=100, max=1_000_000, help="How many.")]
@@ -19,7 +21,7 @@ WriteFlag = Annotated[bool, typer.Option("--write/--no-write", help="Keep the ta
 
 
 @bench.command()
-def path(cases: CasesOption = 1000, write: WriteFlag = True, as_json: JsonFlag = False) -> None:
+def path(cases: CasesOption = CASES, write: WriteFlag = True, as_json: JsonFlag = False) -> None:
     """Cases a second over the whole path, beside bare workflows of the same shape."""
     from cairn.bench.path import measure
 
@@ -27,7 +29,7 @@ def path(cases: CasesOption = 1000, write: WriteFlag = True, as_json: JsonFlag =
 
 
 @bench.command()
-def accept(count: CountOption = 12_000, write: WriteFlag = True, as_json: JsonFlag = False) -> None:
+def accept(count: CountOption = REQUESTS, write: WriteFlag = True, as_json: JsonFlag = False) -> None:
     """Accepted applications a second with all guarantees, beside a raw ASGI app with the same rows."""
     from cairn.bench.accept import measure
 
@@ -35,7 +37,7 @@ def accept(count: CountOption = 12_000, write: WriteFlag = True, as_json: JsonFl
 
 
 @bench.command()
-def relay(count: CountOption = 50_000, write: WriteFlag = True, as_json: JsonFlag = False) -> None:
+def relay(count: CountOption = EVENTS, write: WriteFlag = True, as_json: JsonFlag = False) -> None:
     """Events a second and lag, beside producing without a database and beside one send an event."""
     from cairn.bench.relay import measure
 
@@ -44,7 +46,7 @@ def relay(count: CountOption = 50_000, write: WriteFlag = True, as_json: JsonFla
 
 @bench.command()
 def reconcile(
-    lines: Annotated[int, typer.Option(min=1000, max=200_000, help="Lines of the statement.")] = 10_000,
+    lines: Annotated[int, typer.Option(min=1000, max=200_000, help="Lines of the statement.")] = LINES,
     write: WriteFlag = True,
     as_json: JsonFlag = False,
 ) -> None:
@@ -55,7 +57,7 @@ def reconcile(
 
 
 @bench.command()
-def ach(count: CountOption = 100_000, write: WriteFlag = True, as_json: JsonFlag = False) -> None:
+def ach(count: CountOption = ENTRIES, write: WriteFlag = True, as_json: JsonFlag = False) -> None:
     """ACH entries a second written and read, and the memory of it, beside the records copied unchecked."""
     from cairn.bench.ach import measure
 
@@ -64,7 +66,7 @@ def ach(count: CountOption = 100_000, write: WriteFlag = True, as_json: JsonFlag
 
 @bench.command()
 def vouchers(
-    count: Annotated[int, typer.Option(min=1000, max=200_000, help="How many cases ask for a code.")] = 20_000,
+    count: Annotated[int, typer.Option(min=1000, max=200_000, help="How many cases ask for a code.")] = CODES,
     write: WriteFlag = True,
     as_json: JsonFlag = False,
 ) -> None:
@@ -76,7 +78,7 @@ def vouchers(
 
 @bench.command()
 def ledger(
-    entries: Annotated[int, typer.Option(min=0, max=10_000_000, help="Past entries of the second run.")] = 1_000_000,
+    entries: Annotated[int, typer.Option(min=0, max=10_000_000, help="Past entries of the second run.")] = PAST_ENTRIES,
     write: WriteFlag = True,
     as_json: JsonFlag = False,
 ) -> None:
@@ -88,19 +90,38 @@ def ledger(
 
 @bench.command(name="all")
 def everything(write: WriteFlag = True, as_json: JsonFlag = False) -> None:
-    """Every benchmark, one after the other."""
-    for each in (accept, relay, ledger, vouchers, reconcile, ach, path):
-        each(write=write, as_json=as_json)
+    """Every benchmark, one after the other; with --json one object with a report of each."""
+    from cairn.bench import accept, ach, ledger, path, reconcile, relay, vouchers
 
-
-def _run(measuring: Awaitable[Report], *, write: bool, as_json: bool) -> None:
-    async def run() -> Report:
-        return await measuring
-
-    report = asyncio.run(run())
+    sizes = (
+        (accept, REQUESTS),
+        (relay, EVENTS),
+        (ledger, PAST_ENTRIES),
+        (vouchers, CODES),
+        (reconcile, LINES),
+        (ach, ENTRIES),
+        (path, CASES),
+    )
+    measured = [_measured(module.measure(size), write=write, as_json=as_json) for module, size in sizes]
     if as_json:
-        print(json.dumps(report.as_json()), flush=True)
-    else:
+        answer(True, {"benchmarks": [report.as_json() for report in measured]}, "")
+
+
+def _run(measuring: "Coroutine[Any, Any, Report]", *, write: bool, as_json: bool) -> None:
+    report = _measured(measuring, write=write, as_json=as_json)
+    if as_json:
+        answer(True, report.as_json(), "")
+
+
+def _measured(measuring: "Coroutine[Any, Any, Report]", *, write: bool, as_json: bool) -> "Report":
+    """Measure, keep the table, and show it where people read."""
+    from rich.console import Console
+
+    from cairn.stack.parent import run_until_ended
+
+    report = run_until_ended(measuring)
+    if not as_json:
         report.show(Console())
     if write:
         report.write()
+    return report

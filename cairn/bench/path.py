@@ -16,6 +16,7 @@ from cairn.bench.table import Report, percentile
 from cairn.stack.engines import environment, settings_fields
 from cairn.stack.layout import ROOT, Home
 from cairn.stack.local import addresses, local_stack
+from cairn.stack.parent import tied
 
 if TYPE_CHECKING:
     from cairn.stack.supervisor import Supervisor
@@ -277,7 +278,7 @@ async def _bare(
         sys.executable, "-m", "cairn.bench.bare",
         "--address", settings.temporal_address, "--namespace", settings.temporal_namespace,
         "--cases", str(cases), "--every", str(every), *arguments,
-        stdout=asyncio.subprocess.PIPE, cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE, cwd=ROOT, preexec_fn=tied(),
     )  # fmt: skip
     output, _ = await process.communicate()
     used = cpu_seconds({"": server})[""] - before[""]

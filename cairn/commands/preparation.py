@@ -39,17 +39,11 @@ def register(app: typer.Typer) -> None:
 
 def settings() -> "ProcessSettings":
     """The settings of this environment, else those of the running local stack."""
-    from pydantic import ValidationError
-
     from cairn.joining import join_local_stack
     from kit.settings import ProcessSettings
 
     join_local_stack()
-    try:
-        return ProcessSettings()  # type: ignore[call-arg]
-    except ValidationError as fault:
-        wrong = "; ".join(f"CAIRN_{str(each['loc'][-1]).upper()}: {each['msg']}" for each in fault.errors())
-        raise SettingsWrong(f"The environment's settings cannot be used: {wrong}.") from None
+    return ProcessSettings()  # type: ignore[call-arg]
 
 
 class KeyRefused(Fault):
@@ -57,13 +51,6 @@ class KeyRefused(Fault):
 
     exit_code = Exit.USAGE
     code = "key_refused"
-
-
-class SettingsWrong(Fault):
-    """A `CAIRN_…` variable is missing or cannot be used."""
-
-    exit_code = Exit.USAGE
-    code = "settings_wrong"
 
 
 def bootstrap(as_json: JsonFlag = False) -> None:

@@ -6,8 +6,6 @@ from typing import Annotated
 
 import typer
 
-from cairn.output import JsonFlag
-
 
 class Process(StrEnum):
     """What can be run."""
@@ -38,12 +36,12 @@ def run(
     service: Annotated[
         list[Service] | None, typer.Option("--service", help="With api: only this service's routes (repeatable).")
     ] = None,
-    as_json: JsonFlag = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Also say why it could not start as a JSON object.")] = False,
 ) -> None:
     """Run one process in front; outside a configured environment it joins the running local stack."""
     from cairn.joining import join_local_stack
 
-    # Its output is JSON lines with or without the flag: logs are never anything else.
+    # What it logs is JSON lines with or without the flag; a complaint before that is told where the command ends.
     del as_json
     if service and process is not Process.API:
         raise typer.BadParameter("--service belongs to `cairn run api`")

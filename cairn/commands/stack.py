@@ -45,7 +45,7 @@ def up(
     teller = _Teller(as_json=as_json, quiet=quiet)
 
     async def run() -> bool:
-        from cairn.stack.child import end_with_parent
+        from cairn.stack.parent import end_with_parent
         from cairn.stack.supervisor import stop_signals
 
         with stop_signals() as asked:
@@ -132,7 +132,7 @@ def logs(
     process: Annotated[str | None, typer.Argument(help="An engine or process; all where it is left out.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is written from now.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many last lines of each.")] = 40,
-    as_json: JsonFlag = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line instead of text.")] = False,
 ) -> None:
     """The logs of the engines and processes."""
     from cairn.stack.tail import Tail

@@ -5,16 +5,17 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.live import Live
 
 from cairn.demo.scenarios import SCENARIOS, Scenario
 from cairn.exits import Exit
 from cairn.output import JsonFlag
 from cairn.stack.layout import ROOT, Home
+
+if TYPE_CHECKING:
+    from cairn.stack.supervisor import Supervisor
 
 DEMO_SECONDS_MAX = 600.0
 
@@ -40,14 +41,18 @@ def demo(
 
 
 async def _run(home: Home, scenarios: Sequence[Scenario], seconds: float, *, stays: bool, as_json: bool) -> bool:
+    from rich.console import Console
+    from rich.live import Live
+
     from cairn.demo.production import produce
     from cairn.demo.view import live_panel, show_end
-    from cairn.stack.supervisor import Supervisor, stop_signals
+    from cairn.stack.parent import end_with_parent
+    from cairn.stack.supervisor import stop_signals
 
     console = Console(stderr=as_json)
     with Live(console=console, refresh_per_second=4, transient=True) as live:
 
-        def tell_stack(stack: Supervisor) -> None:
+        def tell_stack(stack: "Supervisor") -> None:
             ready = sum(unit.state == "ready" for unit in stack.units)
             live.update(f"Starting PostgreSQL, Kafka, Temporal and Cairn: {ready} ready")
 
@@ -55,6 +60,7 @@ async def _run(home: Home, scenarios: Sequence[Scenario], seconds: float, *, sta
             live.update(live_panel(cases, status))
 
         with stop_signals() as asked:
+            end_with_parent()
             async with produce(home, scenarios, seconds, on_stack=tell_stack, on_cases=tell_cases, asked=asked) as end:
                 live.stop()
                 show_end(console, end, end.pop("looks"))

@@ -13,6 +13,7 @@ from typing import Any
 
 from cairn.exits import Fault
 from cairn.stack.layout import ROOT
+from cairn.stack.parent import tied
 
 READY_SECONDS_MAX = 60.0
 STOP_SECONDS_MAX = 10.0
@@ -54,7 +55,7 @@ async def _party(folder: Path, name: str, config: dict[str, Any]) -> AsyncIterat
     with log.open("wb") as errors:
         child = await asyncio.create_subprocess_exec(
             sys.executable, "-m", f"examples.{name}", "--config", str(path),
-            stdout=asyncio.subprocess.PIPE, stderr=errors, cwd=ROOT, preexec_fn=_die_with_parent,
+            stdout=asyncio.subprocess.PIPE, stderr=errors, cwd=ROOT, preexec_fn=tied(signal.SIGTERM),
             env={k: v for k, v in os.environ.items() if not k.startswith("CAIRN_")},
         )  # fmt: skip
     try:
@@ -75,14 +76,6 @@ async def _party(folder: Path, name: str, config: dict[str, Any]) -> AsyncIterat
             with suppress(ProcessLookupError):
                 child.kill()
             await child.wait()
-
-
-def _die_with_parent() -> None:
-    """Linux: end this child when its parent does, however that happens."""
-    import ctypes
-
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
 def free_port() -> int:

@@ -12,6 +12,7 @@ from cairn.demo.cast import EXAM_VENDOR, Cast
 from cairn.demo.director import Case
 from cairn.exits import Fault
 from cairn.stack.layout import ROOT
+from cairn.stack.parent import tied
 from contracts.ids import ExamVoucherId
 from examples.doors import Doors
 from examples.exam_vendor import lot_file, new_codes
@@ -86,7 +87,7 @@ async def _report(folder: Path, cast: Cast, given: Sequence[str]) -> bytes:
     vendor = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "examples.exam_vendor", "report", "--lot", str(paths["lot.csv"]), "--story",
         str(paths["story.json"]), "--out", str(paths["report.csv"]), "--repeat", "1",
-        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE, cwd=ROOT,
+        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE, cwd=ROOT, preexec_fn=tied(),
     )  # fmt: skip
     _, errors = await asyncio.wait_for(vendor.communicate(), VENDOR_SECONDS_MAX)
     if vendor.returncode != 0:

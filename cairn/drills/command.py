@@ -1,19 +1,18 @@
 """`cairn drill list | NAME`: try a promise out on throw-away engines; with --plant, on a build that breaks it."""
 
-import asyncio
 import json
 import secrets
 import sys
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import structlog
 import typer
 
-from cairn.drills.drill import Outcome, run_drill
-from cairn.drills.registry import drill_of, drills, fault_of, faults
 from cairn.exits import Exit
 from cairn.output import JsonFlag, columns
+
+if TYPE_CHECKING:
+    from cairn.drills.drill import Outcome
 
 LIST = "list"
 SEED_MAX = 2**32
@@ -30,12 +29,18 @@ def drill(
     if name == LIST:
         _list(as_json)
         return
+    import structlog
+
+    from cairn.drills.drill import run_drill
+    from cairn.drills.registry import drill_of, fault_of
+    from cairn.stack.parent import run_until_ended
+
     chosen = drill_of(name)
     fault = fault_of(plant, name) if plant else None
     used = secrets.randbelow(SEED_MAX) if seed is None else seed
     # What the services log is not the drill's answer.
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    outcome = asyncio.run(run_drill(chosen, seed=used, fault=fault, scale=scale))
+    outcome = run_until_ended(run_drill(chosen, seed=used, fault=fault, scale=scale))
     if as_json:
         print(json.dumps(_described(outcome)), flush=True)
     else:
@@ -45,6 +50,8 @@ def drill(
 
 
 def _list(as_json: bool) -> None:
+    from cairn.drills.registry import drills, faults
+
     planted = sorted(faults().values(), key=lambda fault: (fault.drill, fault.name))
     if as_json:
         facts = {
@@ -59,11 +66,11 @@ def _list(as_json: bool) -> None:
     print(columns([(one.drill, one.name, one.says) for one in planted]), flush=True)
 
 
-def _described(outcome: Outcome) -> dict[str, object]:
+def _described(outcome: "Outcome") -> dict[str, object]:
     return {"ok": outcome.ok, **asdict(outcome)}
 
 
-def _report(outcome: Outcome, promise: str, broken: str) -> str:
+def _report(outcome: "Outcome", promise: str, broken: str) -> str:
     rows = [("", "check", "expected", "seen")]
     rows += [("ok" if one.ok else "FAILED", one.name, one.expected, one.seen) for one in outcome.checks]
     lines = [f"{outcome.drill}: {promise}"]

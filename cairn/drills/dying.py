@@ -14,6 +14,7 @@ from signal import SIGKILL
 from typing import Any, NamedTuple
 
 from cairn.stack.layout import ROOT
+from cairn.stack.parent import tied
 
 STOPPED = b"stopped\n"
 SECONDS_MAX = 60.0
@@ -70,7 +71,9 @@ def _stop() -> None:
 @asynccontextmanager
 async def process(*arguments: str) -> AsyncGenerator[Process, None]:
     """A Python of its own with these arguments, its input and output ours; dead when the block ends."""
-    child = await asyncio.create_subprocess_exec(sys.executable, *arguments, cwd=ROOT, stdin=PIPE, stdout=PIPE)
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, *arguments, cwd=ROOT, stdin=PIPE, stdout=PIPE, preexec_fn=tied()
+    )
     try:
         yield child
     finally:

@@ -1,12 +1,10 @@
 """Operating-system processes of the stack: started in a group of their own, ended with their parent, never orphans."""
 
 import asyncio
-import ctypes
 import os
 import pwd
 import signal
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +12,8 @@ from pathlib import Path
 import psutil
 
 from cairn.stack.faults import UnitFailed
+from cairn.stack.parent import tied
 
-_PR_SET_PDEATHSIG = 1
 LEFTOVER_SECONDS_MAX = 20.0
 TAIL_BYTES = 4000
 TAIL_LINES = 15
@@ -35,34 +33,6 @@ class Launch:
     stop_seconds_max: float = 20.0
 
 
-def _prctl() -> Callable[..., int] | None:
-    if not sys.platform.startswith("linux"):
-        return None
-    return ctypes.CDLL(None, use_errno=True).prctl
-
-
-_PRCTL = _prctl()
-
-
-def _tied_to_parent(signum: int) -> Callable[[], None]:
-    parent = os.getpid()
-
-    def tie() -> None:
-        if _PRCTL is not None:
-            _PRCTL(_PR_SET_PDEATHSIG, signum, 0, 0, 0)
-            # The parent may have died before the line above: then no signal will ever come.
-            if os.getppid() != parent:
-                os._exit(1)
-
-    return tie
-
-
-def end_with_parent(signum: int = signal.SIGTERM) -> None:
-    """Ask the kernel to send this process `signum` when its parent dies, unless it was meant to outlive it."""
-    if _PRCTL is not None and "CAIRN_DETACHED" not in os.environ:
-        _PRCTL(_PR_SET_PDEATHSIG, signum, 0, 0, 0)
-
-
 async def spawn(launch: Launch, log: Path) -> asyncio.subprocess.Process:
     """Start a process with its output appended to `log`."""
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +45,7 @@ async def spawn(launch: Launch, log: Path) -> asyncio.subprocess.Process:
             env=dict(launch.env),
             cwd=launch.cwd,
             start_new_session=True,
-            preexec_fn=_tied_to_parent(launch.orphan_signal),
+            preexec_fn=tied(launch.orphan_signal),
             user=launch.user,
             group=_group_of(launch.user),
             extra_groups=[] if launch.user else None,

@@ -1,10 +1,13 @@
 """Exit codes and messages where no stack runs and nothing is configured."""
 
+import json
+import os
 from pathlib import Path
 
 import pytest
 
 from cairn.exits import MEANINGS, Exit
+from cairn.failing import MACHINE, tell
 from tests.cairn.commands.calling import cairn
 
 
@@ -47,6 +50,81 @@ def test_json_says_why_as_one_object(tmp_path: Path) -> None:
     assert called.facts["ok"] is False
     assert called.facts["code"] == "not_running"
     assert str(tmp_path) in called.facts["message"]
+
+
+@pytest.mark.parametrize("process", ["api", "applications", "eligibility", "payments", "notifications", "workflows"])
+def test_a_process_with_wrong_settings_says_so_and_shows_no_value(tmp_path: Path, process: str) -> None:
+    variables = {
+        "CAIRN_SECRETS_DIR": str(tmp_path),
+        "CAIRN_DATABASE_URL": "postgresql://somebody:hunter2@127.0.0.1/cairn",
+        "CAIRN_HTTP_PORT": "hunter3",
+    }
+    called = cairn(tmp_path, "run", process, "--json", **variables)
+    assert called.code == Exit.USAGE
+    assert called.facts["code"] == "settings_wrong"
+    assert "CAIRN_DATABASE_URL" in called.facts["message"]
+    assert "CAIRN_HTTP_PORT" in called.facts["message"]
+    text = cairn(tmp_path, "run", process, **variables)
+    assert text.code == Exit.USAGE
+    assert "Traceback" not in text.err
+    assert "hunter" not in called.out + called.err + text.out + text.err
+
+
+def test_a_service_of_the_api_with_wrong_settings_ends_it_before_anything_is_opened(tmp_path: Path) -> None:
+    called = cairn(tmp_path, "run", "api", CAIRN_SECRETS_DIR=str(tmp_path), CAIRN_BUSINESS_UNIT="no such unit")
+    assert called.code == Exit.USAGE
+    assert "CAIRN_BUSINESS_UNIT" in called.err
+    assert "no such unit" not in called.err
+
+
+def test_a_rule_about_several_settings_is_told_too(tmp_path: Path) -> None:
+    (tmp_path / "local-stack").touch()
+    called = cairn(tmp_path, "run", "payments", CAIRN_SECRETS_DIR=str(tmp_path), CAIRN_ENVIRONMENT="production")
+    assert called.code == Exit.USAGE
+    assert "production needs its own" in called.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nothing"],
+        ["dlq", "list"],
+        ["run", "nothing"],
+        ["run", "payments", "--service", "payments"],
+        ["demo", "--none"],
+    ],
+)
+def test_wrong_arguments_are_json_where_json_was_asked_for(tmp_path: Path, arguments: list[str]) -> None:
+    called = cairn(tmp_path, *arguments, "--json")
+    assert called.code == Exit.USAGE
+    assert called.facts["ok"] is False
+    assert called.facts["code"] == "usage"
+    assert called.err == ""
+
+
+def test_a_machine_that_cannot_is_told_apart_from_a_fault(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for home, code in (("/proc/nohome", "not_there"), (str(tmp_path / "file" / "home"), "not_there")):
+        called = cairn(tmp_path, "up", "--json", CAIRN_HOME=home)
+        assert called.code == Exit.ENVIRONMENT
+        assert called.facts["code"] == code
+        assert home.rpartition("/")[0] in called.facts["message"]
+        assert called.err == ""
+
+
+@pytest.mark.parametrize(("number", "code"), sorted(MACHINE.items()))
+def test_what_the_machine_lacks_has_a_code(number: int, code: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert tell(OSError(number, os.strerror(number), "/some/where"), as_json=True) == Exit.ENVIRONMENT
+    told = json.loads(capsys.readouterr().out)
+    assert told["code"] == code
+    assert "/some/where" in told["message"]
+
+
+def test_what_nobody_foresaw_keeps_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    assert tell(ZeroDivisionError("by zero"), as_json=True) == Exit.FAILED
+    told = capsys.readouterr()
+    assert json.loads(told.out)["code"] == "unforeseen"
+    assert "ZeroDivisionError" in told.err
 
 
 def test_wrong_settings_and_silent_engines_are_named(tmp_path: Path) -> None:

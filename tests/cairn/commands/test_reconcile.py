@@ -1,6 +1,5 @@
 """`cairn statement read` and `cairn reconcile` on files, without a stack."""
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -79,11 +78,3 @@ def test_wrong_files_are_named(tmp_path: Path, tables: list[str]) -> None:
     assert called.code == Exit.USAGE
     assert "row 1, sent_on: the column is missing" in " ".join(called.err.split())
     assert cairn(tmp_path, "statement", "read", str(tmp_path / "none")).code == Exit.USAGE
-
-
-def test_help_imports_no_service(tmp_path: Path) -> None:
-    import subprocess
-
-    code = "import sys, cairn.cli; print([m for m in sys.modules if m.startswith('services')])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout.strip() == "[]"
