@@ -46,10 +46,10 @@ def prove(as_json: JsonFlag = False) -> None:
     if as_json:
         print(json.dumps(proof, default=str))
     else:
-        found = sum(len(proof[name]) for name in ("differences", "overdrawn", "repeated", "negative"))
+        found = sum(len(proof[name]) for name in ("differences", "overdrawn", "repeated", "negative", "misplaced"))
         right = "The books are right." if proof["ok"] else f"The books are NOT right: {found} faults."
         print(f"{right} {proof['entries']} entries, {proof['balance_rows']} balance rows.")
-        for name in ("differences", "overdrawn", "repeated", "negative"):
+        for name in ("differences", "overdrawn", "repeated", "negative", "misplaced"):
             for fault in proof[name]:
                 print(f"  {name}: {fault}")
     if not proof["ok"]:

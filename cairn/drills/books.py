@@ -99,4 +99,5 @@ async def books_are_proven(trial: Trial, db: Database) -> None:
         proof = await store.prove(connection)
     trial.equal("differences the prover finds", (), proof.differences)
     trial.equal("transfers moved on for more than they brought", (), proof.overdrawn)
+    trial.equal("entries against the rules of posting", (), proof.misplaced)
     trial.equal("ids with two entries, rows out of balance", ((), ()), (proof.repeated, proof.negative))

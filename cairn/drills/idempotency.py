@@ -107,7 +107,7 @@ FAULTS = (
         "ids-not-locked",
         "Two fiscal years take the same id at the same moment.",
         "idempotency",
-        edits_function("post", "PERFORM pg_advisory_xact_lock(h) FROM", "PERFORM h FROM"),
+        edits_function("post", "ids) AS t(id) ORDER BY t.id ON", "ids) AS t(id) WHERE false ON"),
         check="one id in two fiscal years at once",
     ),
     Fault(

@@ -98,7 +98,7 @@ FAULTS = (
         "model",
         together(
             _post("IF NOT permitted[i] THEN", "IF false THEN"),
-            _post("known_ids IS NULL AND all_open", "known_ids IS NULL"),
+            _post("known_ids IS NULL AND all_permitted", "known_ids IS NULL"),
         ),
     ),
     Fault(
@@ -129,5 +129,15 @@ FAULTS = (
         "A transfer after a refused one is refused too.",
         "model",
         _post(_BEGINS, _BEGINS.replace("IF NOT", "IF i > 1 AND codes[i - 1] LIKE 'over%' OR NOT")),
+    ),
+    Fault(
+        "rows-of-another-year",
+        "A row is moved in the book of a year that it does not belong to.",
+        "model",
+        _post(
+            "coalesce(g.line = g.book, true) AND coalesce(rounds_row.book = g.book, true)",
+            "coalesce(g.line = g.book, true)",
+        ),
+        check="steps in which ledger and model differ",
     ),
 )

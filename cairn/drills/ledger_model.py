@@ -22,6 +22,8 @@ class Model:
     left: dict[str, int] = field(default_factory=dict)
     uncorrected: dict[str, int] = field(default_factory=dict)
     phases: dict[str, Phase] = field(default_factory=dict)
+    books: dict[str, str] = field(default_factory=dict)
+    """The budget line that each row belongs to."""
 
     def post(self, transfer: Transfer) -> Code:
         """Decide one transfer."""
@@ -50,6 +52,11 @@ class Model:
         if phase is not Phase.OPEN and not (
             rule.when_soft_closed if phase is Phase.SOFT_CLOSED else rule.when_hard_closed
         ):
+            return Code.CLOSED
+        book = transfer.scope.book
+        if transfer.scope.line not in (None, book):
+            return Code.CLOSED
+        if any(self.books.get(row, book) != book for row in transfer.scope.rows):
             return Code.CLOSED
         if rule.from_pending:
             before = self.accepted.get(transfer.pending_id or "")
@@ -86,7 +93,9 @@ class Model:
 
     def _open(self, transfer: Transfer) -> None:
         for row in transfer.scope.rows:
-            self.rows.setdefault(row, dict.fromkeys((stage.value for stage in STAGES), 0))
+            if row not in self.rows and (row != transfer.scope.line or row == transfer.scope.book):
+                self.rows[row] = dict.fromkeys((stage.value for stage in STAGES), 0)
+                self.books[row] = transfer.scope.book
 
     def close(self, line: str, phase: Phase) -> str:
         """The next phase of a budget line, as `close_line` answers."""

@@ -69,7 +69,14 @@ class Conversation:
             return self.holds()
         before = self.chance.choice(self.recent)
         move = self._move(before, self.chance.choice(MOVES), self._cents())
-        return [self.chance.choice((move, replace(move, cost_line=CostKind.BOOKS), replace(move, scope=self._scope())))]
+        # A row is of one year's book; another year's takes nothing in it.
+        astray = self.transfer(
+            self.chance.choice((Kind.HOLD, Kind.APPROPRIATE, Kind.CARRY_IN)),
+            replace(self._scope(), book=line_row("p", self.chance.choice(YEARS[1:]))),
+            self._cents(),
+        )
+        other = (replace(move, cost_line=CostKind.BOOKS), replace(move, scope=self._scope()))
+        return [self.chance.choice((move, *other, astray, replace(astray, scope=replace(astray.scope, line=None))))]
 
     def at_once(self) -> list[Transfer]:
         """Later transfers of a batch stand on earlier ones of the same batch."""

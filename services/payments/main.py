@@ -160,6 +160,7 @@ async def prove_ledger(settings: PaymentsSettings) -> dict[str, Any]:
         "overdrawn": list(proof.overdrawn),
         "repeated": list(proof.repeated),
         "negative": list(proof.negative),
+        "misplaced": list(proof.misplaced),
     }
 
 

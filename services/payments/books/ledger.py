@@ -75,7 +75,7 @@ RULES: Final[Mapping[Kind, Rule]] = {
     Kind.WITHDRAW_APPROPRIATION: Rule(Account.AVAILABLE, Account.AUTHORITY, from_pending=False),
     Kind.HOLD: Rule(Account.AVAILABLE, Account.HELD, from_pending=False, when_soft_closed=False),
     Kind.RELEASE_HOLD: Rule(Account.HELD, Account.AVAILABLE),
-    Kind.ENCUMBER: Rule(Account.HELD, Account.ENCUMBERED),
+    Kind.ENCUMBER: Rule(Account.HELD, Account.ENCUMBERED, when_soft_closed=False),
     Kind.LIQUIDATE: Rule(Account.ENCUMBERED, Account.AVAILABLE, when_hard_closed=True),
     Kind.EXPEND: Rule(Account.ENCUMBERED, Account.PAYABLE, when_hard_closed=True),
     Kind.SEND: Rule(Account.PAYABLE, Account.IN_TRANSIT, when_hard_closed=True),
@@ -235,6 +235,9 @@ class Proof:
     """Ids under which the journal has two entries, in two fiscal years."""
     negative: tuple[str, ...] = ()
     """Balance rows with a stage below zero, or whose stages are not their appropriation."""
+    misplaced: tuple[str, ...] = ()
+    """Entries, at most a thousand, against the rules: accounts that are not their kind's, money moved on from another
+    stage, row or cost line than it was in, rows of another book, or a kind that the year's phase no longer took."""
 
     @property
     def is_right(self) -> bool:
@@ -243,4 +246,4 @@ class Proof:
     @property
     def faults(self) -> tuple[Difference | str, ...]:
         """Everything that is wrong, differences first."""
-        return (*self.differences, *self.overdrawn, *self.repeated, *self.negative)
+        return (*self.differences, *self.overdrawn, *self.repeated, *self.negative, *self.misplaced)

@@ -7,6 +7,9 @@ from datetime import datetime
 from kit.db import Connection
 from services.payments.books.ledger import STAGES, Code, Difference, Phase, Posted, Proof, Scope, Transfer
 
+POST_MAX = 2_000
+"""As many transfers the posting function decides at once; it refuses more."""
+
 # The posting function answers one row per transfer, in the order given.
 POST = """
 SELECT code, outcome FROM post(
@@ -65,12 +68,31 @@ WITH folded AS (
 ), overdrawn AS (
     SELECT DISTINCT u.id FROM used AS u LEFT JOIN transfer AS p ON p.id = u.id
     WHERE p.id IS NULL OR p.outcome <> 'ok' OR u.cents > p.amount_cents
+), misplaced AS (
+    SELECT t.id FROM transfer AS t
+    LEFT JOIN posting_rule AS r ON r.kind = t.kind
+    LEFT JOIN transfer AS p ON p.id = t.pending_id AND p.outcome = 'ok'
+    LEFT JOIN balance AS n ON n.id = t.round_id
+    LEFT JOIN balance AS a ON a.id = t.award_id
+    LEFT JOIN balance AS h ON h.id = t.person_id
+    LEFT JOIN line_closing AS s ON s.line = t.book AND s.phase = 'soft_closed'
+    LEFT JOIN line_closing AS c ON c.line = t.book AND c.phase = 'hard_closed'
+    WHERE t.outcome = 'ok' AND (
+        (t.debit, t.credit) IS DISTINCT FROM (r.debit, r.credit)
+        OR (r.from_pending AND (p.credit, p.book, p.line_id, p.round_id, p.award_id, p.person_id, p.cost_line)
+            IS DISTINCT FROM (t.debit, t.book, t.line_id, t.round_id, t.award_id, t.person_id, t.cost_line))
+        OR t.line_id <> t.book OR n.book <> t.book OR a.book <> t.book OR h.book <> t.book
+        OR (t.entry > s.last_entry AND NOT r.when_soft_closed AND t.entry <= coalesce(c.last_entry, t.entry))
+        OR (t.entry > c.last_entry AND NOT r.when_hard_closed)
+    )
+    ORDER BY t.id LIMIT 1000
 )
 SELECT
     (SELECT count(*) FROM transfer) AS entries,
     (SELECT count(*) FROM balance) AS rows,
     (SELECT coalesce(jsonb_agg(to_jsonb(d) ORDER BY d.id, d.account), '[]') FROM different AS d) AS differences,
     ARRAY(SELECT id FROM overdrawn ORDER BY id) AS overdrawn,
+    ARRAY(SELECT id FROM misplaced ORDER BY id) AS misplaced,
     ARRAY(SELECT id FROM transfer GROUP BY id HAVING count(*) > 1 ORDER BY id) AS repeated,
     ARRAY(
         SELECT id FROM balance WHERE least(
@@ -111,9 +133,14 @@ class Balance:
 
 
 async def post(tx: Connection, transfers: Sequence[Transfer]) -> list[Posted]:
-    """Decide these transfers in this order; refusals are answers, and kept."""
-    if not transfers:
-        return []
+    """Decide these transfers in this order; refusals are answers, and kept. Past `POST_MAX` in several batches."""
+    posted: list[Posted] = []
+    for first in range(0, len(transfers), POST_MAX):
+        posted += await _post_batch(tx, transfers[first : first + POST_MAX])
+    return posted
+
+
+async def _post_batch(tx: Connection, transfers: Sequence[Transfer]) -> list[Posted]:
     rows = await tx.fetch(
         POST,
         [t.id for t in transfers],
@@ -189,8 +216,10 @@ async def prove(tx: Connection, *, timeout: float | None = None) -> Proof:
     differences = tuple(
         Difference(d["id"], d["account"], d["journal_cents"], d["balance_cents"]) for d in row["differences"]
     )
-    overdrawn, repeated, negative = (tuple(row[name]) for name in ("overdrawn", "repeated", "negative"))
-    return Proof(row["entries"], row["rows"], differences, overdrawn, repeated, negative)
+    overdrawn, repeated, negative, misplaced = (
+        tuple(row[name]) for name in ("overdrawn", "repeated", "negative", "misplaced")
+    )
+    return Proof(row["entries"], row["rows"], differences, overdrawn, repeated, negative, misplaced)
 
 
 def balance_of(row: Mapping[str, object]) -> Balance:

@@ -20,6 +20,10 @@ SAVE, UNDO, KEEP = "SAVEPOINT evidence", "ROLLBACK TO SAVEPOINT evidence", "RELE
 OPEN_LINES = """
 SELECT * FROM statement_line WHERE state = 'open' AND reason <> 'match_undone' ORDER BY day, line_id LIMIT $1
 """
+STILL_OPEN = """
+SELECT line_id FROM statement_line WHERE line_id = ANY ($1::text[]) AND state = 'open' AND reason <> 'match_undone'
+FOR UPDATE
+"""
 HAS_OPEN_LINES = "SELECT EXISTS (SELECT FROM statement_line WHERE state = 'open')"
 
 _ITEM = """
@@ -114,6 +118,11 @@ async def has_open_lines(tx: Connection) -> bool:
 async def open_lines(tx: Connection, count_max: int) -> list[StatementLine]:
     """Lines that have not ended, the oldest first."""
     return [line_of(row) for row in await tx.fetch(OPEN_LINES, count_max)]
+
+
+async def still_open(tx: Connection, line_ids: Sequence[str]) -> set[str]:
+    """Those of these lines that nobody has ended since, locked."""
+    return {row["line_id"] for row in await tx.fetch(STILL_OPEN, list(line_ids))}
 
 
 async def items(tx: Connection, *, since: datetime, count_max: int) -> list[TransitItem]:

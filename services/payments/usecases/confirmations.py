@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -10,13 +11,15 @@ from services.payments.books.ledger import Kind
 from services.payments.domain import DisbursementState
 from services.payments.gateways import Exchange
 from services.payments.rails.confirmations import Effect, judge
-from services.payments.remittance import ConfirmationFile, RejectedLine, read_confirmations
+from services.payments.remittance import Confirmation, ConfirmationFile, RejectedLine, read_confirmations
 from services.payments.store import confirmations as file_store
 from services.payments.store import disbursements as payment_store
 from services.payments.usecases.outcomes import STATES, Outcome, apply_outcomes, payments_of_words
 
 FINANCE_SYSTEM = "finance system"
 FILES_PER_TURN_MAX = 50
+PART_LINES = 500
+"""Of a file, applied in one transaction."""
 
 
 @dataclass(slots=True)
@@ -28,6 +31,12 @@ class Reading:
     applied: int = 0
     repeated: int = 0
     rejected: list[RejectedLine] = field(default_factory=list)
+
+    def add(self, part: "Reading") -> None:
+        """This part of it as well."""
+        self.applied += part.applied
+        self.repeated += part.repeated
+        self.rejected += part.rejected
 
 
 async def read_inbound(*, exchange: Exchange, db: Database, now: datetime) -> int:
@@ -44,27 +53,43 @@ async def read_inbound(*, exchange: Exchange, db: Database, now: datetime) -> in
 
 
 async def take_confirmations(name: str, content: bytes, *, db: Database, now: datetime) -> Reading:
-    """Apply every line that can be applied, keep the others with their reason. A file read before changes nothing."""
+    """Apply every line that can be applied, keep the others with their reason. A file read before changes nothing.
+
+    A long file is applied part by part, each in a transaction of its own, so that nobody waits long for the budget
+    line; a reading that was cut off goes on after the last part.
+    """
     file = read_confirmations(content)
     digest = hashlib.sha256(content).digest()
-    async with db.transaction() as tx:
-        if not await file_store.take_file(tx, digest, name, len(file.lines), now=now):
-            return Reading(again=True)
-        reading = await _apply(tx, file, digest.hex(), now=now)
-        await file_store.reject_lines(tx, digest, reading.rejected)
-        await file_store.count_lines(
-            tx, digest, applied=reading.applied, repeated=reading.repeated, rejected=len(reading.rejected)
-        )
+    reading = Reading()
+    # One more than the parts that a file can have: another reader may have taken the last one meanwhile.
+    for _ in range(len(file.confirmations) // PART_LINES + 2):
+        async with db.transaction() as tx:
+            first = await file_store.next_word(tx, digest, name, len(file.lines), now=now)
+            if first is None:
+                reading.again = not (reading.applied or reading.repeated or reading.rejected)
+                return reading
+            after = first + PART_LINES if first + PART_LINES < len(file.confirmations) else None
+            part = await _apply(tx, file, file.confirmations[first:after], digest.hex(), now=now)
+            if after is None:
+                part.rejected += file.rejected
+            await file_store.reject_lines(tx, digest, part.rejected)
+            counts = {"applied": part.applied, "repeated": part.repeated, "rejected": len(part.rejected)}
+            await file_store.part_done(tx, digest, **counts, next_word=after)
+        reading.add(part)
+        if after is None:
+            break
     return reading
 
 
-async def _apply(tx: Connection, file: ConfirmationFile, digest: str, *, now: datetime) -> Reading:
-    ids = sorted({word.disbursement_id for _, word in file.confirmations})
+async def _apply(
+    tx: Connection, file: ConfirmationFile, words: Sequence[tuple[int, Confirmation]], digest: str, *, now: datetime
+) -> Reading:
+    ids = sorted({word.disbursement_id for _, word in words})
     payments = await payments_of_words(tx, ids, now=now)
-    # What the lines before it in this file say of each payment.
+    # What the lines before it say of each payment: those of earlier parts are on record.
     standing = {one.disbursement_id: (one.state, one.payment_number) for one in payments.values()}
-    reading, outcomes = Reading(rejected=list(file.rejected)), list[Outcome]()
-    for number, word in file.confirmations:
+    reading, outcomes = Reading(), list[Outcome]()
+    for number, word in words:
         line = file.lines[number - 1]
         if word.disbursement_id not in standing:
             reading.rejected.append(RejectedLine(number, line, "unknown_disbursement", "no payment has this id"))

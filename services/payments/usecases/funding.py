@@ -24,7 +24,7 @@ from contracts.steps.payments import (
 )
 from kit import outbox
 from kit.db import Connection, Database
-from services.payments.books.ledger import WAITABLE, Code, Kind, Scope, Transfer, line_row
+from services.payments.books.ledger import WAITABLE, Code, Kind, Phase, Scope, Transfer, line_row
 from services.payments.domain import Funding, FundingState, NotYetKnown, RequestDiffers, scope_of
 from services.payments.store import funding as funding_store
 from services.payments.store import ledger as ledger_store
@@ -173,6 +173,11 @@ async def encumber_for_case(tx: Connection, ask: EncumberFunds, *, now: datetime
     if funding.expires_at <= await funding_store.database_now(tx):
         await _expire(tx, [funding], now=now)
         return FundsEncumberedResult(status=EncumbranceStatus.NO_HOLD)
+    line = (await ledger_store.balances(tx, [funding.book])).get(funding.book)
+    if line is not None and line.phase is not Phase.OPEN:
+        # An appropriation that has ended takes no new obligation (ORC 131.33): what was held of it goes back.
+        await _expire(tx, [funding], now=now, reason="fiscal year closed", key="year end")
+        return FundsEncumberedResult(status=EncumbranceStatus.NO_HOLD)
     rest = funding.amount_cents - ask.price_cents
     if rest < 0:
         return FundsEncumberedResult(status=EncumbranceStatus.EXCEEDS_HOLD)
@@ -269,24 +274,26 @@ async def expire_holds(*, db: Database, now: datetime) -> int:
     return len(expired)
 
 
-async def _expire(tx: Connection, expired: list[Funding], *, now: datetime) -> None:
+async def _expire(
+    tx: Connection, expired: list[Funding], *, now: datetime, reason: str = "hold expired", key: str = "expired"
+) -> None:
     transfers = [
         transfer_of(
             one,
             Kind.RELEASE_HOLD,
             one.amount_cents,
             of=one.hold_transfer_id,
-            reason="hold expired",
+            reason=reason,
             at=now,
             actor=DATABASE_CLOCK,
-            key="expired",
+            key=key,
         )
         for one in expired
     ]
     await post_or_fail(tx, transfers)
     facts: list[HoldExpired] = []
     for one in expired:
-        await funding_store.ended(tx, one, FundingState.EXPIRED, "hold_expired", one.amount_cents, now=now)
+        await funding_store.ended(tx, one, FundingState.EXPIRED, reason.replace(" ", "_"), one.amount_cents, now=now)
         assert one.hold_id is not None
         facts.append(
             HoldExpired(

@@ -9,10 +9,11 @@ from contracts.events.applications import (
     EnrollmentAccepted,
     EnrollmentStarted,
 )
-from contracts.events.eligibility import ProgramPublished
+from contracts.events.eligibility import ListedRound, ProgramPublished
+from contracts.ids import TransferId
 from kit.db import Connection
 from services.payments.books.budgets import Standing, Target, lower_to, raise_to, targets_of
-from services.payments.books.ledger import Posted, Transfer
+from services.payments.books.ledger import Posted, Transfer, round_row
 from services.payments.books.waiting import order_of
 from services.payments.store import authority as authority_store
 from services.payments.store import claim_rules
@@ -27,6 +28,8 @@ PUBLISHER = "program publication"
 LOWERING_REFUSED = "lowering_refused"
 RAISING_REFUSED = "raising_refused"
 """The line is closed."""
+YEAR_CHANGE_REFUSED = "year_change_refused"
+"""A round whose money is in the books of one fiscal year is published for another."""
 
 
 async def follow_program(fact: ProgramPublished, tx: Connection, *, now: datetime) -> None:
@@ -37,12 +40,13 @@ async def follow_program(fact: ProgramPublished, tx: Connection, *, now: datetim
     """
     if not await program_store.take_version(tx, fact):
         return
-    await program_store.take_rounds(tx, fact.program_id, fact.rounds)
+    rounds = await _in_their_years(tx, fact, now=now)
+    await program_store.take_rounds(tx, fact.program_id, rounds)
     await program_store.take_providers(tx, fact.program_id, fact.providers)
     await claim_rules.take(tx, fact)
     await know_payees(tx, [(one.provider_id, one.supplier_number, one.name) for one in fact.providers], now=now)
     await funding_store.put_in_order(tx, fact.program_id, order_of(fact.waiting_list))
-    targets = {target.row: target for target in targets_of(fact.program_id, fact.rounds)}
+    targets = {target.row: target for target in targets_of(fact.program_id, rounds)}
     standing = await authority_store.published(tx, sorted(targets))
     moves = [move for target in targets.values() for move in _moves(target, standing, fact.pack_version, now)]
     posted = await ledger_store.post(tx, moves)
@@ -56,6 +60,25 @@ async def follow_program(fact: ProgramPublished, tx: Connection, *, now: datetim
     await authority_store.now_published(tx, followed)
     for book in sorted({move.scope.book for move in moves}):
         await serve_waiting(tx, book, now=now)
+
+
+async def _in_their_years(tx: Connection, fact: ProgramPublished, *, now: datetime) -> list[ListedRound]:
+    """The rounds as listed, but those that have money stay in their fiscal year; a change of it is an alert.
+
+    Its row belongs to that year's budget line: held in another, it would be guarded by no line at all.
+    """
+    funded = await ledger_store.balances(tx, [round_row(fact.program_id, one.round_id) for one in fact.rounds])
+    rounds: list[ListedRound] = []
+    for one in fact.rounds:
+        row = round_row(fact.program_id, one.round_id)
+        year = int(funded[row].book.rsplit("/", 1)[1]) if row in funded else one.fiscal_year
+        rounds.append(one.model_copy(update={"fiscal_year": year}))
+        if year != one.fiscal_year:
+            cents = one.appropriation_cents or 0
+            alert = Alert(row, YEAR_CHANGE_REFUSED, cents, funded[row].appropriated_cents, fact.pack_version, now)
+            alert_id = TransferId.derive(YEAR_CHANGE_REFUSED, row, fact.pack_version)
+            await program_store.raise_alert(tx, alert_id, fact.program_id, alert)
+    return rounds
 
 
 def _moves(target: Target, standing: Mapping[str, Standing], version: str, now: datetime) -> list[Transfer]:

@@ -1,12 +1,12 @@
 """Reconcile in the database: match what is open, post what the bank's lines prove, leave the rest to people.
 
-One turn is one transaction. What it reads decides what it does, and every transfer's id is derived from its payment: a
-turn that is killed, or run again, changes nothing that is done.
+A turn posts in parts that share no payment. What a part reads decides what it does, and every transfer's id is derived
+from its payment: a turn that is killed, or run again, changes nothing that is done.
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from datetime import datetime, timedelta
 
 from contracts.ids import DisbursementId, TransferId
@@ -23,6 +23,7 @@ from services.payments.reconciling import (
     matched,
     reconcile,
 )
+from services.payments.reconciling.parts import in_parts
 from services.payments.remittance import read_vouchers
 from services.payments.store import funding as funding_store
 from services.payments.store import reconciliation as store
@@ -33,6 +34,8 @@ from services.payments.usecases.outcomes import Outcome, apply_outcomes, payment
 
 RECONCILIATION = "reconciliation"
 LINES_PER_TURN_MAX = 200_000
+PART_SIZE = 1_000
+"""Lines and pieces of evidence in one transaction, but for what has to end together."""
 ITEMS_MAX = 500_000
 BATCHES_PER_TURN_MAX = 200
 REACH = timedelta(days=120)
@@ -55,9 +58,15 @@ class Turn:
     refused: int = 0
     """Lines that the ledger did not follow."""
 
+    def __add__(self, other: "Turn") -> "Turn":
+        return Turn(*(ours + theirs for ours, theirs in zip(astuple(self), astuple(other), strict=True)))
+
 
 async def reconcile_open(*, db: Database, now: datetime) -> Turn:
-    """Match the lines that are open with payments and file entries; post settlements and returns; end lines."""
+    """Match the lines that are open with payments and file entries; post settlements and returns; end lines.
+
+    What was found is posted part by part, each in a transaction of its own that looks again at its lines and payments.
+    """
     async with db.transaction() as tx:
         await statement_store.lock_statements(tx)
         await _keep_entries(tx)
@@ -66,14 +75,29 @@ async def reconcile_open(*, db: Database, now: datetime) -> Turn:
             return Turn()
         items = await store.items(tx, since=now - REACH, count_max=ITEMS_MAX)
         entries = await store.entries(tx, [item.disbursement_id for item in items])
-        result = await asyncio.to_thread(reconcile, items, entries, lines, as_of=now.date())
-        found = evidence_in(result)
-        applied = await apply_evidence(tx, found, by=RECONCILIATION, now=now)
-        ended = {str(line.line.line_id) for line in matched(result)} - applied.undone
-        verdicts = [_verdict(line, ended, applied.refused) for line in result.lines]
-        await store.end_lines(tx, verdicts, by=RECONCILIATION, now=now)
+    result = await asyncio.to_thread(reconcile, items, entries, lines, as_of=now.date())
+    turn = Turn(looked_at=len(lines))
+    candidates = {str(line.line.line_id) for line in matched(result)}
+    for part, found in in_parts(result.lines, evidence_in(result), PART_SIZE):
+        async with db.transaction() as tx:
+            await statement_store.lock_statements(tx)
+            turn += await _end(tx, part, found, candidates, now=now)
+    return turn
+
+
+async def _end(
+    tx: Connection, part: Sequence[LineVerdict], found: Sequence[Evidence], candidates: set[str], *, now: datetime
+) -> Turn:
+    """Post what these lines prove and end them, but for those that somebody has ended since they were read."""
+    still = await store.still_open(tx, [line.line.line_id for line in part])
+    gone = {one.disbursement_id for one in found if one.line.line_id not in still}
+    applied = Applied()
+    found = _without([one for one in found if one.line.line_id in still], gone, applied)
+    await apply_evidence(tx, found, by=RECONCILIATION, now=now, applied=applied)
+    ended = candidates - applied.undone
+    verdicts = [_verdict(line, ended, applied.refused) for line in part if line.line.line_id in still]
+    await store.end_lines(tx, verdicts, by=RECONCILIATION, now=now)
     return Turn(
-        looked_at=len(lines),
         ended=sum(one.ending is not Ending.OPEN for one in verdicts),
         settled=applied.settled,
         returned=applied.returned,
@@ -92,12 +116,14 @@ class Applied:
     refused: set[str] = field(default_factory=set[str])
 
 
-async def apply_evidence(tx: Connection, found: Sequence[Evidence], *, by: str, now: datetime) -> Applied:
+async def apply_evidence(
+    tx: Connection, found: Sequence[Evidence], *, by: str, now: datetime, applied: Applied | None = None
+) -> Applied:
     """Post what the lines prove, keep them as evidence, tell the cases.
 
     A payment that is not where the matcher saw it, and one that the ledger refuses to move, keeps its lines open.
     """
-    applied = Applied()
+    applied = applied or Applied()
     payments = await payments_of_words(tx, sorted({one.disbursement_id for one in found}), now=now)
     found = _without(found, {one.disbursement_id for one in found if not _still_fits(one, payments)}, applied)
     while True:

@@ -301,3 +301,21 @@ async def test_two_batches_of_one_book_that_touch_rows_crosswise_do_not_deadlock
 
     await asyncio.gather(*(twice(number) for number in range(40)))
     assert (await prove(db)).is_right
+
+
+async def test_the_posting_function_refuses_a_batch_past_its_bound_and_the_store_posts_in_several(db, owner):
+    await post(db, *opened(10_000))
+    holds = [transfer(f"hold {n}", Kind.HOLD, 1) for n in range(store.POST_MAX + 1)]
+    async with db.transaction() as tx:
+        with pytest.raises(asyncpg.ProgramLimitExceededError, match="2001 transfers: at most 2000"):
+            await store._post_batch(tx, holds)
+    assert set(await post(db, *holds, transfer("encumber", Kind.ENCUMBER, 1, pending=holds[0].id))) == {Code.OK}
+    assert await owner.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
+    assert await available(db, LINE) == 10_000 - len(holds)
+
+
+async def test_a_long_batch_takes_no_lock_in_shared_memory_for_its_ids(db):
+    await post(db, *opened(10_000))
+    async with db.transaction() as tx:
+        await store.post(tx, [transfer(f"hold {n}", Kind.HOLD, 1) for n in range(1_500)])
+        assert await tx.fetchval("SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid()") < 100

@@ -67,13 +67,17 @@ async def test_a_year_without_any_appropriation_keeps_its_refusals(db):
     assert await post(db, next_year(1_000), hold) == [Code.OK, Code.REPLAY]
 
 
-async def test_after_the_soft_close_nothing_is_held_and_what_is_open_goes_on(db):
-    hold = transfer("hold", Kind.HOLD, 100)
+async def test_after_the_soft_close_nothing_is_held_or_promised_and_what_is_open_goes_on(db):
+    hold, other = transfer("hold", Kind.HOLD, 100), transfer("other", Kind.HOLD, 50)
     encumber = transfer("encumber", Kind.ENCUMBER, 100, pending=hold.id)
-    await post(db, *opened(1_000), hold)
+    promise = transfer("promise", Kind.ENCUMBER, 50, pending=other.id)
+    await post(db, *opened(1_000), hold, other, encumber)
     assert await close(db, Phase.SOFT_CLOSED) == "ok"
     assert await close(db, Phase.SOFT_CLOSED) == "ok"
-    assert await post(db, transfer("late", Kind.HOLD, 1), encumber) == [Code.CLOSED, Code.OK]
+    expend = transfer("expend", Kind.EXPEND, 100, pending=encumber.id)
+    back = transfer("back", Kind.RELEASE_HOLD, 50, pending=other.id)
+    asked = (transfer("late", Kind.HOLD, 1), promise, expend, back)
+    assert await post(db, *asked) == [Code.CLOSED, Code.CLOSED, Code.OK, Code.OK]
     assert await post(db, transfer("late", Kind.HOLD, 1)) == [Code.REPLAY]
 
 
@@ -182,3 +186,46 @@ async def test_appropriations_of_a_row_are_counted(db):
     async with db.connection() as connection:
         row = (await store.balances(connection, [LINE]))[LINE]
     assert (row.appropriations, row.appropriated_cents, row.phase) == (3, 1_010, Phase.OPEN)
+
+
+async def test_a_row_takes_nothing_in_a_book_that_it_does_not_belong_to(db):
+    await post(db, *opened(1_000), next_year(1_000))
+    astray = (
+        transfer("hold", Kind.HOLD, 1, scope=replace(scope_of(), book=NEXT, line=NEXT)),
+        transfer("line", Kind.HOLD, 1, scope=replace(scope_of(), line=NEXT)),
+        transfer("round", Kind.APPROPRIATE, 1, scope=Scope(NEXT, round=scope_of().round)),
+        transfer("other line", Kind.APPROPRIATE, 1, scope=Scope(LINE, line=line_row("oh-imap", 2030))),
+    )
+    assert await post(db, *astray) == [Code.CLOSED] * 4
+    async with db.connection() as connection:
+        assert (await store.prove(connection)).is_right
+        assert line_row("oh-imap", 2030) not in await store.balances(connection, [line_row("oh-imap", 2030)])
+
+
+@pytest.mark.parametrize(
+    ("what", "values"),
+    [
+        ("another account than its kind's", "'hold', 'held', 'available', 'line/oh-imap/2026', NULL, NULL"),
+        ("money of another stage", "'settle', 'in_transit', 'disbursed', 'line/oh-imap/2026', NULL, $1"),
+        ("money of other rows", "'encumber', 'held', 'encumbered', 'line/oh-imap/2026', NULL, $1"),
+        ("a row of another book", "'hold', 'available', 'held', 'line/oh-imap/2027', 'round/oh-imap/round-6', NULL"),
+        ("a year that is over", "'hold', 'available', 'held', 'line/oh-imap/2026', NULL, NULL"),
+    ],
+)
+async def test_the_prover_finds_an_entry_against_the_rules(db, owner, what, values):
+    hold = transfer("hold", Kind.HOLD, 100)
+    await post(db, *opened(1_000), next_year(1_000), hold)
+    if what == "a year that is over":
+        await close(db, Phase.SOFT_CLOSED)
+    async with db.connection() as connection:
+        assert (await store.prove(connection)).misplaced == ()
+    await owner.execute(
+        "INSERT INTO transfer (id, fiscal_year, outcome, kind, debit, credit, book, round_id, pending_id, amount_cents,"
+        f" reason, actor, occurred_at, fingerprint)"
+        f" SELECT 'trf_x', 2026, 'ok', {values}, 5, 'x', 'x', now(), sha256('x')"
+        " WHERE $1::text IS NOT NULL",
+        hold.id,
+    )
+    async with db.connection() as connection:
+        proof = await store.prove(connection)
+    assert (proof.misplaced, proof.is_right) == (("trf_x",), False)

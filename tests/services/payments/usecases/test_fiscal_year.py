@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from contracts.events.applications import EnrollmentStarted
-from contracts.events.payments import FundsLapsed
+from contracts.events.payments import FundsLapsed, HoldExpired
 from contracts.ids import TransferId
 from contracts.steps.fiscal_year import (
     AmendYearEnd,
@@ -20,7 +20,7 @@ from contracts.steps.fiscal_year import (
     SoftCloseStatus,
     SoftCloseYear,
 )
-from contracts.steps.payments import ClaimStatus, HoldStatus
+from contracts.steps.payments import ClaimStatus, EncumbranceStatus, HoldStatus
 from services.payments.books.fiscal_year import (
     CalendarUnknown,
     HeldOutsideCases,
@@ -207,15 +207,29 @@ async def test_one_person_does_not_suffice(desk):
 
 async def test_what_they_did_not_see_is_not_approved(desk):
     await encumbered(desk, "ann")
-    await desk.hold(Case("bob"), 100_000)
+    await encumbered(desk, "bob")
     await soft_close(desk)
     seen = (await propose(desk)).digest
-    await desk.encumber(Case("bob"), 100_000)
+    await desk.release(Case("bob"))
     await propose(desk)
     assert await approve(desk, digest=seen) is ApprovalStatus.CHANGED
     assert await approve(desk) is ApprovalStatus.APPROVED
     await post(desk)
-    assert (await hard_close(desk)).open_cents == 200_000
+    assert (await hard_close(desk)).open_cents == 100_000
+
+
+async def test_what_was_only_held_is_not_promised_once_the_year_is_over(desk):
+    case = Case("bob")
+    await desk.hold(case, 100_000)
+    await soft_close(desk)
+    for _ in range(2):
+        assert (await desk.encumber(case, 90_000)).status is EncumbranceStatus.NO_HOLD
+    assert (await rows(desk))[LINE] == {"available": 1_000_000}
+    [told] = await desk.told(HoldExpired)
+    assert (told["application_id"], told["released_cents"]) == (case.id, 100_000)
+    again = await desk.hold(case, 100_000, hold_number=2)
+    assert (again.status, again.reason) == (HoldStatus.REFUSED, "closed")
+    assert (await desk.prove()).is_right
 
 
 async def test_an_amended_line_keeps_what_people_decided(desk):

@@ -248,3 +248,16 @@ async def test_many_cases_at_once_leave_books_that_add_up(desk):
     assert sum(stages.values()) == 1_000_000
     # Nobody waits while there is money for them.
     assert await serve_all_waiting(db=desk.db, now=NOW) == 0
+
+
+async def test_a_round_that_has_money_stays_in_its_fiscal_year(desk):
+    await desk.hold(Case("ann"))
+    moved = published(version=2)
+    moved = moved.model_copy(update={"rounds": [moved.rounds[0].model_copy(update={"fiscal_year": 2027})]})
+    async with desk.db.transaction() as tx:
+        await follow_program(moved, tx, now=NOW)
+    [alert] = (await desk.money()).alerts
+    assert (alert.code, alert.balance_id) == ("year_change_refused", "round/oh-imap/round-6")
+    assert (await desk.hold(Case("bea"))).status is HoldStatus.HELD
+    assert {row.book for row in (await desk.money()).rows} == {"line/oh-imap/2026"}
+    assert (await desk.prove()).is_right
