@@ -3,6 +3,7 @@
 import asyncio
 import getpass
 import json
+import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,7 +75,10 @@ def propose(
     ] = None,
     holder: Annotated[str | None, typer.Option(help="The name on the new account.")] = None,
     account_type: Annotated[Literal["checking", "savings"], typer.Option(help="The new account's type.")] = "checking",
-    old_stays: Annotated[bool, typer.Option(help="The old way pays until the new account can be used.")] = True,
+    supplier: Annotated[
+        str | None, typer.Option(help="The payee's new number in the finance system, ten digits: 0000012345.")
+    ] = None,
+    old_stays: Annotated[bool, typer.Option(help="The old way pays until the new one can be used.")] = True,
     by: ByOption = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -89,6 +93,8 @@ def propose(
         raise typer.BadParameter(f"--tax-class is one of {', '.join(TaxClass)}")
     if (routing is None) != (holder is None):
         raise typer.BadParameter("a new account has --routing and --holder")
+    if supplier is not None and re.fullmatch(r"[0-9]{10}", supplier) is None:
+        raise typer.BadParameter("--supplier has ten digits")
     account = None
     if routing is not None and holder is not None:
         # Never an argument: other users of the machine can read those.
@@ -101,6 +107,7 @@ def propose(
         account,
         old_stays,
         CallBack(called, number_on_file, called_at.replace(tzinfo=UTC)),
+        supplier,
     )
     _say(as_json, asyncio.run(propose_change(_payments(), provider, proposal, maker=by or getpass.getuser())))
 

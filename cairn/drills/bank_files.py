@@ -32,6 +32,7 @@ from services.payments.usecases.screening import approve_release, hold_payee, pr
 SETTLING = ("while a settlement is saved", "after a settlement is saved")
 PAYMENTS_A_POINT = 20
 APPROPRIATED_CENTS = 10_000_000_000
+OTHER_SUPPLIERS_FROM = 666
 
 
 @dataclass
@@ -72,6 +73,7 @@ async def run(trial: Trial) -> None:
     await _sent_as_posted(desk)
     await _sent_once(desk)
     await _returned(desk)
+    await _listed_otherwise(desk)
     await _new_account(desk)
     await _held(desk)
     await books_are_proven(trial, desk.db)
@@ -191,6 +193,18 @@ async def _returned(desk: Desk) -> None:
     trial.equal("cents moved by two returns", {"available": 0, "payable": 2 * CENTS, "in_transit": -2 * CENTS}, moved)
 
 
+async def _listed_otherwise(desk: Desk) -> None:
+    """A later pack lists other supplier numbers: money goes where it went before."""
+    await desk.owe(1)
+    await desk.open_program(
+        APPROPRIATED_CENTS, numbers_from=OTHER_SUPPLIERS_FROM, published_at=AT + timedelta(minutes=1)
+    )
+    await desk.owe(1)
+    batch = await desk.approve(await desk.build())
+    addressed = [one.supplier_number for one in read_vouchers(batch.content or b"").payments]
+    desk.trial.equal("supplier numbers paid under after another pack", ["0000000001"] * 2, addressed)
+
+
 async def _new_account(desk: Desk) -> None:
     """Nothing reaches a new account before its cooling-off period and its prenote are over."""
     trial = desk.trial
@@ -281,6 +295,13 @@ def _active_only(account: Any, **_: Any) -> Waits | None:
     return None if account.state is AccountState.ACTIVE and account.prenote_on else Waits.NO_ACCOUNT
 
 
+PACK_DECIDES = """
+INSERT INTO payee (provider_id, supplier_number, name, changed_at)
+SELECT *, $4 FROM unnest($1::text[], $2::text[], $3::text[])
+ON CONFLICT (provider_id) DO UPDATE SET supplier_number = excluded.supplier_number RETURNING provider_id
+"""
+
+
 def _anybody(*_: Any) -> None:
     return None
 
@@ -343,6 +364,13 @@ FAULTS = (
         NAME,
         changes_schema("UPDATE posting_rule SET credit = 'available' WHERE kind = 'return'"),
         "cents moved by two returns",
+    ),
+    Fault(
+        "payee-redirected-by-a-pack",
+        "A program's pack changes the supplier number that a payee is paid under.",
+        NAME,
+        patches("services.payments.store.payees:KNOW", PACK_DECIDES),
+        "supplier numbers paid under after another pack",
     ),
     Fault(
         "cooling-off-skipped",

@@ -54,17 +54,17 @@ class Desk:
     def __post_init__(self) -> None:
         self.rails = rails_of(self.trial.seed)
 
-    async def open_program(self, cents: int) -> None:
-        """A program with two payees."""
+    async def open_program(self, cents: int, *, numbers_from: int = 1, published_at: datetime = AT) -> None:
+        """A program with two payees; again with others' supplier numbers, as a later version of its pack may list."""
         listed = [
             ListedProvider(provider_id=name, name=name, supplier_number=f"{number:010d}")
-            for number, name in enumerate((PROVIDER, MOVING), 1)
+            for number, name in enumerate((PROVIDER, MOVING), numbers_from)
         ]
         fact = ProgramPublished(
             program_id=PROGRAM,
             title="A program",
             pack_version="0123456789ab",
-            published_at=AT,
+            published_at=published_at,
             providers=listed,
             credentials=[
                 ListedCredential(

@@ -28,6 +28,8 @@ class StopReason(StrEnum):
     NO_ACCOUNT = "no_account"
     OTHER_RAIL = "other_rail"
     """The payee is paid another way by now."""
+    OTHER_SUPPLIER = "other_supplier"
+    """The payee's supplier number is another by now."""
     LEFT_THE_BATCH = "left_the_batch"
 
 

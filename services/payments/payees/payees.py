@@ -71,7 +71,11 @@ class HoldSource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Payee:
-    """Who is paid. `rail_before` goes on paying until an account can be used."""
+    """Who is paid. `rail_before` goes on paying until an account can be used.
+
+    A changed `supplier_number` is paid under from `supplier_usable_at` on, the one before meanwhile; payments wait
+    where there is none.
+    """
 
     provider_id: str
     supplier_number: str
@@ -81,6 +85,13 @@ class Payee:
     rail: Rail
     entry_class: str
     rail_before: Rail | None
+    supplier_number_before: str | None = None
+    supplier_usable_at: datetime | None = None
+
+    def supplier_at(self, now: datetime) -> str | None:
+        """The supplier number that payments are addressed by; None while the new one cools off and none stays."""
+        cools_off = self.supplier_usable_at is not None and now < self.supplier_usable_at
+        return self.supplier_number_before if cools_off else self.supplier_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +134,7 @@ class Change:
     provider_id: str
     source: str
     reference: str
+    supplier_number: str | None
     tax_class: TaxClass | None
     location: str | None
     rail: Rail | None
@@ -189,6 +201,8 @@ def route(
     """
     if held:
         return Waits.HELD
+    if payee.supplier_at(now) is None:
+        return Waits.COOLING_OFF
     if payee.rail is Rail.PAYMENT_VOUCHER:
         return Route(Rail.PAYMENT_VOUCHER)
     reasons = [(account, obstacle(account, now=now, settles_on=settles_on)) for account in accounts]

@@ -14,7 +14,8 @@ from kit.db import Connection
 from services.payments.claims.checks import EarlierClaim, TwinClaim, invoice_key
 from services.payments.claims.requests import RequestSlot
 
-# Two claims with one invoice number, at once, would not see each other.
+# Two claims with one invoice number, at once, would not see each other. The supplier's number first, then the payee's
+# own name: the number may have changed between the two claims.
 LOCK_INVOICE = "SELECT pg_advisory_xact_lock(hashtextextended($1, 7002))"
 
 COLUMNS = """claim_id, kind, application_id, enrollment_id, program_id, person_id, credential_id, provider_id,
@@ -40,16 +41,21 @@ ON CONFLICT (claim_id) DO UPDATE SET
     approvers = excluded.approvers, approvers_needed = excluded.approvers_needed,
     advanced_cents = excluded.advanced_cents
 """
+# The gravest first: no number of lesser resemblances pushes an exact duplicate out of sight.
 EARLIER = """
 SELECT claim_id, invoice_number, claimed_cents FROM claim
-WHERE supplier_number = $1 AND invoice_key = $2 AND claim_id <> $3 AND status IN ('approved', 'referred')
-    AND kind = 'claim'
-ORDER BY claim_id LIMIT 50
+WHERE (supplier_number = $1 OR provider_id = $2) AND invoice_key = $3 AND claim_id <> $4
+    AND status IN ('approved', 'referred') AND kind = 'claim'
+ORDER BY (invoice_number = $5 AND claimed_cents = $6) DESC, claim_id LIMIT 50
 """
 TWINS = """
 SELECT claim_id, provider_id, claimed_cents, lines FROM claim
 WHERE person_id = $1 AND credential_id = $2 AND claim_id <> $3 AND status IN ('approved', 'referred') AND kind = 'claim'
-ORDER BY claim_id LIMIT 50
+ORDER BY (provider_id = $4 AND 100 * abs(claimed_cents - $5) <= greatest(claimed_cents, $5)) DESC,
+    (lines = '[]' OR cardinality($6::text[]) = 0 OR EXISTS (
+        SELECT FROM jsonb_array_elements(lines) AS l WHERE l ->> 'kind' = ANY ($6::text[])
+    )) DESC, claim_id
+LIMIT 50
 """
 # A person's other claims for the credential, at once, would not see each other.
 LOCK_PERSON = "SELECT pg_advisory_xact_lock(hashtextextended($1, 7003))"
@@ -129,8 +135,9 @@ class Decision:
     kind: ClaimKind = ClaimKind.CLAIM
 
 
-async def lock_invoice(tx: Connection, supplier: str, invoice_number: str) -> None:
-    await tx.execute(LOCK_INVOICE, f"{supplier} {invoice_key(invoice_number)}")
+async def lock_invoice(tx: Connection, supplier: str, provider_id: str, invoice_number: str) -> None:
+    for whose in (supplier, f"provider {provider_id}"):
+        await tx.execute(LOCK_INVOICE, f"{whose} {invoice_key(invoice_number)}")
 
 
 async def lock_person(tx: Connection, person_id: str, credential_id: str) -> None:
@@ -156,14 +163,25 @@ def claim_of_row(row: Any) -> Claim:
     return Claim(**values)
 
 
-async def earlier(tx: Connection, supplier: str, invoice_number: str, claim_id: str) -> list[EarlierClaim]:
-    """Other claims of the supplier under this invoice number, in whatever writing, that were not turned down."""
-    rows = await tx.fetch(EARLIER, supplier, invoice_key(invoice_number), claim_id)
+async def earlier(tx: Connection, supplier: str, ask: ReviewClaim) -> list[EarlierClaim]:
+    """Other claims of the supplier or the provider under this invoice number, in whatever writing, not turned down.
+
+    At most fifty; those with the very number and amount come first.
+    """
+    number = ask.invoice_number.strip()
+    rows = await tx.fetch(
+        EARLIER, supplier, ask.provider_id, invoice_key(number), ask.claim_id, number, ask.amount_cents
+    )
     return [EarlierClaim(**dict(row)) for row in rows]
 
 
-async def twins(tx: Connection, person_id: str, credential_id: str, claim_id: str) -> list[TwinClaim]:
-    """Other claims for the same person and credential that were not turned down."""
+async def twins(tx: Connection, person_id: str, ask: ReviewClaim) -> list[TwinClaim]:
+    """Other claims for the same person and credential that were not turned down.
+
+    At most fifty; the provider's own of nearly the amount come first, then those that share a cost line.
+    """
+    kinds = [line.kind.value for line in ask.lines]
+    rows = await tx.fetch(TWINS, person_id, ask.credential_id, ask.claim_id, ask.provider_id, ask.amount_cents, kinds)
     return [
         TwinClaim(
             claim_id=row["claim_id"],
@@ -171,7 +189,7 @@ async def twins(tx: Connection, person_id: str, credential_id: str, claim_id: st
             claimed_cents=row["claimed_cents"],
             kinds=frozenset(CostKind(line["kind"]) for line in row["lines"]),
         )
-        for row in await tx.fetch(TWINS, person_id, credential_id, claim_id)
+        for row in rows
     ]
 
 

@@ -65,7 +65,9 @@ SELECT {_COLUMNS} FROM disbursement AS d JOIN claim AS c USING (claim_id)
 WHERE d.provider_id = $1 AND d.state = 'returned' ORDER BY d.disbursement_id FOR UPDATE OF d
 """
 PUT_IN_BATCH = """
-UPDATE disbursement SET state = 'batched', batch_id = $2, changed_at = $3 WHERE disbursement_id = ANY ($1::text[])
+UPDATE disbursement AS d SET state = 'batched', batch_id = $2, changed_at = $3, supplier_number = g.supplier_number
+FROM unnest($1::text[], $4::text[]) AS g(disbursement_id, supplier_number)
+WHERE d.disbursement_id = g.disbursement_id
 """
 TAKE_OUT_OF_BATCH = """
 UPDATE disbursement SET state = CASE state WHEN 'batched' THEN 'ordered' ELSE state END, batch_id = NULL,
@@ -198,8 +200,11 @@ async def returned_of_payee(tx: Connection, provider_id: str) -> list[Disburseme
     return [_disbursement(dict(row)) for row in await tx.fetch(RETURNED_OF_PAYEE, provider_id)]
 
 
-async def put_in_batch(tx: Connection, ids: Sequence[str], batch_id: str, *, now: datetime) -> None:
-    await tx.execute(PUT_IN_BATCH, list(ids), batch_id, now)
+async def put_in_batch(
+    tx: Connection, addressed: Mapping[DisbursementId, str], batch_id: str, *, now: datetime
+) -> None:
+    """Each payment with the supplier number that it is addressed by from now on."""
+    await tx.execute(PUT_IN_BATCH, list(addressed), batch_id, now, list(addressed.values()))
 
 
 async def take_out_of_batch(tx: Connection, batch_id: str, *, now: datetime) -> None:

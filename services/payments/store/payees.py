@@ -22,11 +22,13 @@ from services.payments.payees.payees import (
 
 PAYEES_MAX = 500
 
-_PAYEE = "provider_id, supplier_number, name, tax_class, location, rail, entry_class, rail_before"
+_PAYEE = """provider_id, supplier_number, name, tax_class, location, rail, entry_class, rail_before,
+    supplier_number_before, supplier_usable_at"""
 _ACCOUNT = """account_id, provider_id, holder_name, routing_number, account_type, last_four, sealed_number, state,
     usable_at, prenote_batch_id, prenote_on, ended_reason"""
-_CHANGE = """change_id, provider_id, source, reference, tax_class, location, rail, entry_class, account_id, old_stays,
-    called_person, called_number, called_at, evidence_by, made_by, made_at, checked_by, checked_at, withdrawn_by"""
+_CHANGE = """change_id, provider_id, source, reference, supplier_number, tax_class, location, rail, entry_class,
+    account_id, old_stays, called_person, called_number, called_at, evidence_by, made_by, made_at, checked_by,
+    checked_at, withdrawn_by"""
 _HOLD = """hold_id, provider_id, source, reference, reason, placed_by, placed_at, release_reason, release_made_by,
     released_by"""
 
@@ -40,8 +42,14 @@ PAYEE = f"SELECT {_PAYEE} FROM payee WHERE provider_id = $1"
 LOCK = f"SELECT {_PAYEE} FROM payee WHERE provider_id = ANY ($1::text[]) ORDER BY provider_id FOR UPDATE"
 PAYEES = f"SELECT {_PAYEE} FROM payee ORDER BY provider_id LIMIT $1"
 SAVE_PAYEE = """
-UPDATE payee SET tax_class = $2, location = $3, rail = $4, entry_class = $5, rail_before = $6, changed_at = $7
+UPDATE payee SET tax_class = $2, location = $3, rail = $4, entry_class = $5, rail_before = $6, changed_at = $7,
+    supplier_number = $8, supplier_number_before = $9, supplier_usable_at = $10
 WHERE provider_id = $1
+"""
+# A program lists the provider; the number is the payee's, never the list's.
+LISTED_PAYEE = f"""
+SELECT {_PAYEE} FROM payee WHERE provider_id = $2
+    AND EXISTS (SELECT FROM provider AS l WHERE l.program_id = $1 AND l.provider_id = $2)
 """
 
 FORGET_RAIL_BEFORE = "UPDATE payee SET rail_before = NULL, changed_at = $2 WHERE provider_id = $1"
@@ -79,8 +87,8 @@ CHANGES = f"SELECT {_CHANGE} FROM payee_change WHERE provider_id = $1 ORDER BY c
 ADD_CHANGE = """
 INSERT INTO payee_change (
     change_id, provider_id, source, reference, tax_class, location, rail, entry_class, account_id, old_stays,
-    called_person, called_number, called_at, evidence_by, made_by, made_at
-) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+    called_person, called_number, called_at, evidence_by, made_by, made_at, supplier_number
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 ON CONFLICT (provider_id) WHERE checked_by IS NULL AND withdrawn_by IS NULL DO NOTHING RETURNING change_id
 """
 ADD_CALL_BACK = """
@@ -113,6 +121,12 @@ async def payee(tx: Connection, provider_id: str) -> Payee | None:
     return _payee(row) if row else None
 
 
+async def listed_payee(tx: Connection, program_id: str, provider_id: str) -> Payee | None:
+    """The payee, where the program lists the provider."""
+    row = await tx.fetchrow(LISTED_PAYEE, program_id, provider_id)
+    return _payee(row) if row else None
+
+
 async def lock(tx: Connection, provider_ids: Sequence[str]) -> dict[str, Payee]:
     """These payees, locked in order: no change or hold slips in between the decision and its commit."""
     return {row["provider_id"]: _payee(row) for row in await tx.fetch(LOCK, list(provider_ids))}
@@ -124,7 +138,17 @@ async def payees(tx: Connection) -> list[Payee]:
 
 async def save_payee(tx: Connection, one: Payee, *, now: datetime) -> None:
     await tx.execute(
-        SAVE_PAYEE, one.provider_id, one.tax_class, one.location, one.rail, one.entry_class, one.rail_before, now
+        SAVE_PAYEE,
+        one.provider_id,
+        one.tax_class,
+        one.location,
+        one.rail,
+        one.entry_class,
+        one.rail_before,
+        now,
+        one.supplier_number,
+        one.supplier_number_before,
+        one.supplier_usable_at,
     )
 
 
@@ -225,6 +249,7 @@ async def add_change(tx: Connection, one: Change) -> bool:
         one.evidence_by,
         one.made_by,
         one.made_at,
+        one.supplier_number,
     )
     return added is not None
 

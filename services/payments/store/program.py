@@ -46,7 +46,7 @@ ROUND = """
 SELECT fiscal_year, appropriation_cents, per_person_cap_cents FROM program_round
 WHERE program_id = $1 AND round_id = $2
 """
-SUPPLIER = "SELECT supplier_number FROM provider WHERE program_id = $1 AND provider_id = $2"
+LISTS_PROVIDER = "SELECT EXISTS (SELECT FROM provider WHERE program_id = $1 AND provider_id = $2)"
 WAITING_ORDER = "SELECT waiting_order, smaller_may_pass FROM program_version WHERE program_id = $1"
 KNOWS_PROGRAM = "SELECT EXISTS (SELECT FROM program_version WHERE program_id = $1)"
 
@@ -156,9 +156,8 @@ async def knows_program(tx: Connection, program_id: str) -> bool:
     return bool(await tx.fetchval(KNOWS_PROGRAM, program_id))
 
 
-async def supplier_number(tx: Connection, program_id: str, provider_id: str) -> str | None:
-    """The payee's number in the finance system, if the program lists the provider."""
-    return await tx.fetchval(SUPPLIER, program_id, provider_id)
+async def lists_provider(tx: Connection, program_id: str, provider_id: str) -> bool:
+    return bool(await tx.fetchval(LISTS_PROVIDER, program_id, provider_id))
 
 
 async def raise_alert(tx: Connection, alert_id: str, program_id: str, alert: Alert) -> None:

@@ -14,14 +14,18 @@ ON CONFLICT (list_name, reference) DO UPDATE SET
 """
 SCREENING_HITS = """
 SELECT list_name, reference, name FROM screening_entry
-WHERE name_key = ANY ($1::text[]) OR supplier_number = $2 ORDER BY list_name, reference LIMIT 20
+WHERE name_key = ANY ($1::text[]) OR supplier_number = ANY ($2::text[]) ORDER BY list_name, reference LIMIT 20
 """
 NAMES_OF_PAYEES = """
-SELECT p.provider_id, p.supplier_number,
+SELECT p.provider_id,
+    array_remove(
+        array_agg(DISTINCT c.supplier_number) || p.supplier_number || p.supplier_number_before, NULL
+    ) AS supplier_numbers,
     array_remove(array_agg(DISTINCT a.holder_name), NULL) || p.name AS names
 FROM payee AS p LEFT JOIN payee_account AS a ON a.provider_id = p.provider_id AND a.state IN ('proposed', 'active')
+LEFT JOIN payee_change AS c ON c.provider_id = p.provider_id AND c.checked_by IS NULL AND c.withdrawn_by IS NULL
 WHERE $1::text[] IS NULL OR p.provider_id = ANY ($1::text[])
-GROUP BY p.provider_id, p.supplier_number, p.name ORDER BY p.provider_id
+GROUP BY p.provider_id ORDER BY p.provider_id
 """
 
 RAISE_ALERT = """
@@ -75,16 +79,18 @@ async def add_screening(
     )
 
 
-async def screening_hits(tx: Connection, name_keys: Sequence[str], supplier_number: str) -> list[tuple[str, str, str]]:
-    """List, reference and name of every line that one of these names, or the supplier number, is on."""
-    rows = await tx.fetch(SCREENING_HITS, list(name_keys), supplier_number)
+async def screening_hits(
+    tx: Connection, name_keys: Sequence[str], supplier_numbers: Sequence[str]
+) -> list[tuple[str, str, str]]:
+    """List, reference and name of every line that one of these names or supplier numbers is on."""
+    rows = await tx.fetch(SCREENING_HITS, list(name_keys), list(supplier_numbers))
     return [(row["list_name"], row["reference"], row["name"]) for row in rows]
 
 
-async def names_of_payees(tx: Connection, provider_ids: Sequence[str] | None) -> list[tuple[str, str, list[str]]]:
-    """Provider, supplier number and every name of these payees, or of all."""
+async def names_of_payees(tx: Connection, provider_ids: Sequence[str] | None) -> list[tuple[str, list[str], list[str]]]:
+    """Provider, every supplier number (proposed ones too) and every name of these payees, or of all."""
     rows = await tx.fetch(NAMES_OF_PAYEES, None if provider_ids is None else list(provider_ids))
-    return [(row["provider_id"], row["supplier_number"], list(row["names"])) for row in rows]
+    return [(row["provider_id"], list(row["supplier_numbers"]), list(row["names"])) for row in rows]
 
 
 async def raise_alert(tx: Connection, one: PaymentAlert) -> None:

@@ -28,7 +28,7 @@ from services.payments.store import advances as store
 from services.payments.store import claim_rules
 from services.payments.store import claims as claim_store
 from services.payments.store import funding as funding_store
-from services.payments.store import program as program_store
+from services.payments.store import payees as payee_store
 from services.payments.store.advances import Refund
 from services.payments.store.claims import Claim, ClaimKind, Decision
 from services.payments.store.disbursements import Disbursement
@@ -63,9 +63,9 @@ async def _grant(tx: Connection, application_id: ApplicationId, *, business_unit
     today = day_in(rules.time_zone, now)
     standing = await claim_rules.standing_of(tx, funding.program_id, funding.provider_id)
     rule = advance_for(rules, standing, today)
-    supplier = await program_store.supplier_number(tx, funding.program_id, funding.provider_id)
+    payee = await payee_store.listed_payee(tx, funding.program_id, funding.provider_id)
     cents = advance_cents(funding.encumbered_cents, rule.percent) if rule else 0
-    if rule is None or supplier is None or cents <= 0:
+    if rule is None or payee is None or cents <= 0:
         return False
     claim_id = ClaimId.derive(ADVANCE, application_id)
     expend = transfer_of(
@@ -78,7 +78,7 @@ async def _grant(tx: Connection, application_id: ApplicationId, *, business_unit
         status=ClaimStatus.APPROVED,
         checks=[ClaimCheck(check="standing_earns_an_advance", passed=True, reason="passed", text=text)],
         business_unit=business_unit,
-        supplier_number=supplier,
+        supplier_number=payee.supplier_at(now) or payee.supplier_number,
         program_id=funding.program_id,
         person_id=funding.person_id,
         approvers=(),

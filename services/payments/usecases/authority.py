@@ -152,6 +152,6 @@ async def _book_of(tx: Connection, row: BudgetRow, *, pointer: str) -> str:
     known = await program_store.round_copy(tx, row.program_id, row.part)
     if known is None:
         raise RowUnfit(why="the program has published no such round", pointer=pointer)
-    if row.provider_id and await program_store.supplier_number(tx, row.program_id, row.provider_id) is None:
+    if row.provider_id and not await program_store.lists_provider(tx, row.program_id, row.provider_id):
         raise RowUnfit(why="the program lists no such provider", pointer=pointer)
     return line_row(row.program_id, known.fiscal_year)

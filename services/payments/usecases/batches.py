@@ -22,7 +22,7 @@ from services.payments.domain import (
     two_people,
 )
 from services.payments.gateways import Exchange
-from services.payments.payees.payees import AccountState, Rail, Route, Waits, route
+from services.payments.payees.payees import AccountState, Payee, Rail, Route, Waits, route
 from services.payments.rails import FileOrder, OrderedPayment, OrderedPrenote, RailFile
 from services.payments.rails.ach import FILE_CENTS_MAX, ID_MODIFIERS, AchRail
 from services.payments.rails.installed import Rails
@@ -54,7 +54,8 @@ async def build_batch(
     rails.of(rail)
     settles_on = rails.ach.settles_on(now) if rails.ach else None
     providers = await payment_store.payees_to_pay(tx, now)
-    leaving = [one for one, way in (await _routes(tx, providers, settles_on, now=now)).items() if _is_by(way, rail)]
+    payees = await payee_store.lock(tx, providers)
+    leaving = [one for one, way in (await _routes(tx, payees, settles_on, now=now)).items() if _is_by(way, rail)]
     ready = _within(await payment_store.to_batch(tx, leaving, BATCH_PAYMENTS_MAX, now))
     payments = await net_refunds(tx, ready, actor=maker, now=now)
     prenotes = await payee_store.to_prenote(tx, PRENOTES_MAX) if rail is Rail.ACH else []
@@ -72,7 +73,8 @@ async def build_batch(
         made_at=now,
     )
     await store.add_batch(tx, batch)
-    await payment_store.put_in_batch(tx, [one.disbursement_id for one in payments], batch.batch_id, now=now)
+    addressed = {one.disbursement_id: _supplier(payees[one.provider_id], now) for one in payments}
+    await payment_store.put_in_batch(tx, addressed, batch.batch_id, now=now)
     await payee_store.put_prenotes(tx, [one.account_id for one in prenotes], batch.batch_id, now=now)
     return batch
 
@@ -88,11 +90,18 @@ def _within(payments: Sequence[Disbursement]) -> list[Disbursement]:
     return found
 
 
+def _supplier(payee: Payee, now: datetime) -> str:
+    """The number by which a payment to a payee that can be paid leaves."""
+    number = payee.supplier_at(now)
+    assert number is not None
+    return number
+
+
 async def _routes(
-    tx: Connection, providers: Sequence[str], settles_on: date | None, *, now: datetime
+    tx: Connection, payees: Mapping[str, Payee], settles_on: date | None, *, now: datetime
 ) -> dict[str, Route | Waits]:
-    """How a payment to each payee leaves just now; the payees stay locked."""
-    payees = await payee_store.lock(tx, providers)
+    """How a payment to each of these locked payees leaves just now."""
+    providers = list(payees)
     accounts, held = await payee_store.accounts(tx, providers), await payee_store.held(tx, providers)
     return {
         provider: route(payee, accounts.get(provider, []), held=provider in held, now=now, settles_on=settles_on)
@@ -141,12 +150,17 @@ async def _look_again(
     stops = await payment_store.stopped_in_batch(tx, batch.batch_id, now)
     prenoted = await payee_store.prenoted_by(tx, batch.batch_id)
     providers = sorted({one.provider_id for one in payments} | {one.provider_id for one in prenoted})
-    routes = await _routes(tx, providers, ach.settles_on(now) if ach else None, now=now)
+    payees = await payee_store.lock(tx, providers)
+    routes = await _routes(tx, payees, ach.settles_on(now) if ach else None, now=now)
     found = {provider: reason_of(way, batch.rail) for provider, way in routes.items()}
     named = {stop.what for stop in stops}
     for one in payments:
-        if one.disbursement_id not in named and (reason := found[one.provider_id]) is not None:
+        if one.disbursement_id in named:
+            continue
+        if (reason := found[one.provider_id]) is not None:
             stops.append(Stop(one.disbursement_id, one.provider_id, reason))
+        elif one.supplier_number != payees[one.provider_id].supplier_at(now):
+            stops.append(Stop(one.disbursement_id, one.provider_id, StopReason.OTHER_SUPPLIER))
     for one in prenoted:
         if found[one.provider_id] is StopReason.PAYEE_HELD:
             stops.append(Stop(one.account_id, one.provider_id, StopReason.PAYEE_HELD))
@@ -172,7 +186,7 @@ async def _file(
     now: datetime,
 ) -> tuple[RailFile, Approval]:
     rail = rails.of(batch.rail)
-    order = await _order(tx, batch, payments, routes)
+    order = await _order(tx, batch, payments, routes, now=now)
     approval = Approval(checker, "", b"", b"", "")
     if isinstance(rail, AchRail):
         approval = await _numbered(tx, approval, rail, now=now)
@@ -213,7 +227,7 @@ async def _numbered(tx: Connection, approval: Approval, rail: AchRail, *, now: d
 
 
 async def _order(
-    tx: Connection, batch: Batch, payments: Sequence[Disbursement], routes: Mapping[str, Route]
+    tx: Connection, batch: Batch, payments: Sequence[Disbursement], routes: Mapping[str, Route], *, now: datetime
 ) -> FileOrder:
     """What goes into the file, as the payees stand now."""
     prenoted = await payee_store.prenoted_by(tx, batch.batch_id)
@@ -238,8 +252,10 @@ async def _order(
             )
         )
     tried = [
-        OrderedPrenote(one, payees[one.provider_id].supplier_number, payees[one.provider_id].entry_class)
+        # No money moves: a number in its cooling-off period names the payee well enough.
+        OrderedPrenote(one, payee.supplier_at(now) or payee.supplier_number, payee.entry_class)
         for one in prenoted
+        if (payee := payees[one.provider_id])
     ]
     return FileOrder(batch_id=batch.batch_id, made_at=batch.made_at, payments=ordered, prenotes=tried)
 

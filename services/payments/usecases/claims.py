@@ -22,6 +22,7 @@ from services.payments.store import claim_queues as queue_store
 from services.payments.store import claim_rules
 from services.payments.store import claims as claim_store
 from services.payments.store import funding as funding_store
+from services.payments.store import payees as payee_store
 from services.payments.store import program as program_store
 from services.payments.store import vouchers as voucher_store
 from services.payments.store.claims import Claim, Decision
@@ -96,18 +97,16 @@ async def _open_file(tx: Connection, ask: ReviewClaim, *, now: datetime) -> Clai
     if credential is None:
         raise NotYetKnown(what="credential")
     funding = await funding_store.current(tx, ask.application_id)
-    supplier = None
-    if funding is not None:
-        supplier = await program_store.supplier_number(tx, funding.program_id, ask.provider_id)
-    payee = supplier or NO_SUPPLIER
-    await claim_store.lock_invoice(tx, payee, ask.invoice_number)
+    payee = await payee_store.listed_payee(tx, funding.program_id, ask.provider_id) if funding else None
+    supplier = payee and (payee.supplier_at(now) or payee.supplier_number)
+    await claim_store.lock_invoice(tx, supplier or NO_SUPPLIER, ask.provider_id, ask.invoice_number)
     file = ClaimFile(
         claim=ask,
         funding=funding,
         enrollment=enrollment,
         credential=credential,
         supplier_number=supplier,
-        earlier=await claim_store.earlier(tx, payee, ask.invoice_number, ask.claim_id),
+        earlier=await claim_store.earlier(tx, supplier or NO_SUPPLIER, ask),
         # The program's offices are west of Greenwich: an invoice dated today there is never later than this.
         today=now.astimezone(UTC).date(),
     )
@@ -120,7 +119,7 @@ async def _papers(tx: Connection, ask: ReviewClaim, funding: Funding) -> Papers:
         rules=await claim_rules.rules_of(tx, funding.program_id),
         listed=await claim_rules.listed_prices(tx, funding.program_id, ask.credential_id),
         cap_cents=await claim_rules.cap_of(tx, funding.program_id, funding.round_id),
-        twins=await claim_store.twins(tx, funding.person_id, ask.credential_id, ask.claim_id),
+        twins=await claim_store.twins(tx, funding.person_id, ask),
         charged=await charge_store.word(tx, ask.application_id),
         exam_voucher=await voucher_store.standing_of_case(tx, ask.application_id),
         payee_recorders=await queue_store.payee_recorders(tx, ask.provider_id),

@@ -24,6 +24,7 @@ from services.payments.domain import (
 from services.payments.store import claims as claim_store
 from services.payments.store import disbursements as store
 from services.payments.store import funding as funding_store
+from services.payments.store import payees as payee_store
 from services.payments.store.disbursements import Disbursement, Repair
 from services.payments.usecases.postings import transfer_of
 from services.payments.usecases.screening import alert
@@ -71,13 +72,14 @@ async def _order(tx: Connection, ask: PayClaim, payment_id: DisbursementId, *, n
         payable_id = funding.encumbrance_transfer_id if funding else None
     assert payable_id is not None
     cents = claim.claimed_cents - claim.advanced_cents if is_stopped else claim.payable_cents
+    payee = await payee_store.payee(tx, claim.provider_id)
     ordered = Disbursement(
         disbursement_id=payment_id,
         claim_id=claim.claim_id,
         attempt_number=ask.attempt_number,
         application_id=claim.application_id,
         provider_id=claim.provider_id,
-        supplier_number=claim.supplier_number,
+        supplier_number=(payee and payee.supplier_at(now)) or claim.supplier_number,
         amount_cents=cents,
         state=DisbursementState.STOPPED if is_stopped else DisbursementState.ORDERED,
         payable_transfer_id=payable_id,

@@ -49,7 +49,10 @@ class NewAccount:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What is to change; None stays as it is. `old_stays`: the old account pays until the new one can be used."""
+    """What is to change; None stays as it is.
+
+    `old_stays`: the old account, or supplier number, pays until the new one can be used.
+    """
 
     tax_class: TaxClass | None = None
     location: str | None = None
@@ -58,10 +61,12 @@ class Proposal:
     account: NewAccount | None = None
     old_stays: bool = True
     call_back: CallBack | None = None
+    supplier_number: str | None = None
 
     @property
     def changes_nothing(self) -> bool:
-        return all(one is None for one in (self.tax_class, self.location, self.rail, self.entry_class, self.account))
+        parts = (self.supplier_number, self.tax_class, self.location, self.rail, self.entry_class, self.account)
+        return all(one is None for one in parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,10 @@ async def know_payees(tx: Connection, listed: Sequence[tuple[str, str, str]], *,
     known = await store.lock(tx, [provider_id for provider_id, _, _ in listed])
     for provider_id, supplier_number, _ in listed:
         if known[provider_id].supplier_number != supplier_number:
-            explanation = f"a program lists supplier number {supplier_number}; payments know another"
+            explanation = (
+                f"a program lists supplier number {supplier_number}; payments go on under the payee's own until a"
+                " change is proposed with its call-back and another person approves it"
+            )
             await alert(
                 tx, "supplier_number_differs", explanation, provider_id=provider_id, key=supplier_number, now=now
             )
@@ -147,6 +155,7 @@ async def open_change(
         provider_id=provider_id,
         source=source,
         reference=reference,
+        supplier_number=proposal.supplier_number,
         tax_class=proposal.tax_class,
         location=proposal.location,
         rail=proposal.rail,
@@ -183,6 +192,7 @@ async def approve_change(
 ) -> Change:
     """Make a change good. A new account is used after the cooling-off period and its prenote, the old one meanwhile.
 
+    A new supplier number is paid under after a cooling-off period of its own.
     Raises `MakerIsChecker`, `CallBackMissing`, `ChangeNotOpen`, `NotFound`.
     """
     change = await _open_change(tx, provider_id, change_id)
@@ -191,13 +201,27 @@ async def approve_change(
         raise CallBackMissing
     payee = (await store.lock(tx, [provider_id]))[provider_id]
     await store.approve_change(tx, change_id, checker=checker, now=now)
+    usable_at = now + timedelta(days=cooling_off_days)
     if change.account_id is not None:
-        usable_at = now + timedelta(days=cooling_off_days)
         await store.activate(tx, change.account_id, usable_at=usable_at, now=now)
         if not change.old_stays:
             await store.close_others(tx, provider_id, change.account_id, "replaced", now=now)
-    await store.save_payee(tx, _changed(payee, change), now=now)
+    changed = _readdressed(_changed(payee, change), change, usable_at=usable_at, now=now)
+    await store.save_payee(tx, changed, now=now)
+    if change.supplier_number is not None:
+        await screen(tx, [provider_id], now=now)
     return replace(change, checked_by=checker, checked_at=now)
+
+
+def _readdressed(payee: Payee, change: Change, *, usable_at: datetime, now: datetime) -> Payee:
+    if change.supplier_number is None:
+        return payee
+    return replace(
+        payee,
+        supplier_number=change.supplier_number,
+        supplier_number_before=payee.supplier_at(now) if change.old_stays else None,
+        supplier_usable_at=usable_at,
+    )
 
 
 def _changed(payee: Payee, change: Change) -> Payee:

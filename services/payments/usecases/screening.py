@@ -86,9 +86,9 @@ async def take_screening_list(
 async def screen(tx: Connection, provider_ids: Sequence[str] | None, *, now: datetime) -> list[str]:
     """Compare payees, or all of them, with the lists: each hit holds the payee until two people said it is another."""
     held: list[str] = []
-    for provider_id, supplier_number, names in await list_store.names_of_payees(tx, provider_ids):
+    for provider_id, supplier_numbers, names in await list_store.names_of_payees(tx, provider_ids):
         keys = sorted({name_key(name) for name in names})
-        for list_name, reference, name in await list_store.screening_hits(tx, keys, supplier_number):
+        for list_name, reference, name in await list_store.screening_hits(tx, keys, supplier_numbers):
             placed = await place_hold(
                 tx,
                 provider_id,

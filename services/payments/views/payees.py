@@ -27,6 +27,7 @@ from services.payments.usecases.payees import Dossier, NewAccount, Proposal
 
 Name = Annotated[str, Field(max_length=100)]
 PhoneNumber = Annotated[str, Field(pattern=r"^\+?[0-9][0-9 ()./-]{5,30}$")]
+SupplierNumber = Annotated[str, Field(pattern=r"^[0-9]{10}$")]
 Location = Annotated[str, Field(pattern=r"^[\x20-\x7e]{0,20}$")]
 
 
@@ -67,8 +68,10 @@ class NewChange(_Given):
     entry_class: Literal["CCD", "CTX", "PPD"] | None = None
     account: AccountGiven | None = None
     old_stays: bool = True
-    """The old account, or the rail before it, goes on paying until the new account can be used."""
+    """The old account, rail or supplier number goes on paying until the new one can be used."""
     call_back: CallBackGiven
+    supplier_number: SupplierNumber | None = None
+    """The payee's number in the finance system."""
 
     def proposal(self) -> Proposal:
         given = self.account
@@ -84,6 +87,7 @@ class NewChange(_Given):
             account,
             self.old_stays,
             self.call_back.evidence(),
+            self.supplier_number,
         )
 
 
@@ -115,6 +119,7 @@ class ChangeShown(_Shown):
     state: Code
     source: Code
     reference: Annotated[str, Field(max_length=100)]
+    supplier_number: SupplierNumber | None
     tax_class: TaxClass | None
     location: str | None
     rail: Rail | None
@@ -149,6 +154,10 @@ class PayeeListed(_Shown):
 
     provider_id: Slug
     supplier_number: Annotated[str, Field(max_length=20)]
+    supplier_usable_at: Instant | None
+    """When the cooling-off period of a changed supplier number ends."""
+    supplier_number_before: Annotated[str, Field(max_length=20)] | None
+    """Paid under until then; none where payments wait."""
     name: Annotated[str, Field(max_length=300)]
     tax_class: TaxClass
     location: str
@@ -228,6 +237,7 @@ def change_shown(one: Change) -> ChangeShown:
         state=one.state,
         source=one.source,
         reference=one.reference,
+        supplier_number=one.supplier_number,
         tax_class=one.tax_class,
         location=one.location,
         rail=one.rail,
@@ -289,6 +299,8 @@ def _facts(payee: Payee, way: Route | Waits) -> dict[str, object]:
     return {
         "provider_id": payee.provider_id,
         "supplier_number": payee.supplier_number,
+        "supplier_usable_at": payee.supplier_usable_at,
+        "supplier_number_before": payee.supplier_number_before,
         "name": payee.name,
         "tax_class": payee.tax_class,
         "location": payee.location,
