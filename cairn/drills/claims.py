@@ -33,6 +33,7 @@ async def run(trial: Trial) -> None:
     await _nearly_the_same(trial, desk)
     await _two_people(trial, desk)
     await _was_charged(trial, desk)
+    await _was_charged_meanwhile(trial, desk)
     await _late(trial, desk)
     async with desk.db.connection() as connection:
         trial.equal("the books are right", True, (await prove(connection)).is_right)
@@ -85,6 +86,17 @@ async def _was_charged(trial: Trial, desk: Desk) -> None:
     trial.equal("payments ready after the person said yes", 0, await desk.payments_ready())
 
 
+async def _was_charged_meanwhile(trial: Trial, desk: Desk) -> None:
+    """The person says yes while people look at the claim for its size; they approve its size."""
+    await desk.earned("meanwhile")
+    large = {"auto_approve_max_cents": CENTS - 1}
+    await desk.claim("meanwhile", **large)
+    await desk.says("meanwhile", charged=True)
+    await desk.claim("meanwhile", approved_by=["ada", "ben"], **large)
+    await desk.order("meanwhile")
+    trial.equal("payments ready after a yes that nobody was asked about", 0, await desk.payments_ready())
+
+
 async def _late(trial: Trial, desk: Desk) -> None:
     await desk.earned("late")
     due_at = (await desk.claim("late")).due_at
@@ -112,6 +124,10 @@ def as_written(invoice_number: str) -> str:
 
 async def hear_nothing(tx: Any, claim: Any, *, now: Any) -> None:
     """The person's word is kept and nothing follows."""
+
+
+def nothing_is_open(*_: Any) -> bool:
+    return False
 
 
 def one_is_enough(claim: Any, rules: Any) -> int:
@@ -171,6 +187,13 @@ FAULTS = (
         "claims",
         patches("services.payments.usecases.charges:_stop", hear_nothing),
         "payments ready after the person said yes",
+    ),
+    Fault(
+        "claim-charged-yes-approved-unseen",
+        "Whoever approves a claim for its size has also approved that the person was charged.",
+        "claims",
+        patches("services.payments.usecases.claims:not_answered_by", nothing_is_open),
+        "payments ready after a yes that nobody was asked about",
     ),
     Fault(
         "claim-interest-from-the-due-day",

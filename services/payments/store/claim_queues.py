@@ -11,8 +11,8 @@ from services.payments.claims.queues import Queue
 from services.payments.claims.requests import RequestSlot
 
 OPEN_REVIEW = """
-SELECT r.claim_id, r.review_number, r.queue, r.origin, r.reasons, r.approvers_needed, r.submitted_by, r.opened_at,
-    c.application_id, c.provider_id, c.claimed_cents,
+SELECT r.claim_id, r.review_number, r.queue, r.origin, r.reasons, r.later_reasons, r.approvers_needed, r.submitted_by,
+    r.opened_at, c.application_id, c.provider_id, c.claimed_cents,
     ARRAY(
         SELECT w.person FROM claim_word AS w WHERE w.claim_id = r.claim_id AND w.review_number = r.review_number
             AND w.word = 'approve' ORDER BY w.said_at, w.person
@@ -30,6 +30,12 @@ INSERT INTO claim_review (
 )
 SELECT $1, coalesce(max(review_number), 0) + 1, $2, $3, $4, $5, $6, $7 FROM claim_review WHERE claim_id = $1
 ON CONFLICT (claim_id) WHERE decided_at IS NULL DO NOTHING
+"""
+DOUBT = """
+UPDATE claim_review AS r SET queue = $2, later_reasons = r.later_reasons || $3::text
+FROM claim AS c
+WHERE c.application_id = $1 AND c.kind = 'claim' AND c.claim_id = r.claim_id AND r.decided_at IS NULL
+    AND NOT $3 = ANY (r.reasons || r.later_reasons)
 """
 DECIDED = "UPDATE claim_review SET decision = $2, decided_at = $3 WHERE claim_id = $1 AND decided_at IS NULL"
 SAY = """
@@ -87,6 +93,8 @@ class OpenReview:
     queue: Queue
     origin: str
     reasons: tuple[str, ...]
+    later_reasons: tuple[str, ...]
+    """Doubts that came after it was opened: its words do not answer them."""
     approvers_needed: int
     submitted_by: str
     opened_at: datetime
@@ -120,6 +128,11 @@ async def open_review(
 ) -> None:
     """Put the claim before people; nothing where it is there already."""
     await tx.execute(OPEN, claim_id, queue.value, origin, list(reasons), approvers_needed, submitted_by, now)
+
+
+async def doubt(tx: Connection, application_id: str, queue: Queue, reason: str) -> None:
+    """Show a doubt that came while people look at the case's claim for another reason."""
+    await tx.execute(DOUBT, application_id, queue.value, reason)
 
 
 async def review_of(tx: Connection, claim_id: str) -> OpenReview | None:
@@ -183,7 +196,7 @@ async def undecided(tx: Connection, before: datetime) -> list[Receipt]:
 
 def _review(values: dict[str, object]) -> OpenReview:
     values["queue"] = Queue(str(values["queue"]))
-    for name in ("reasons", "approved"):
+    for name in ("reasons", "later_reasons", "approved"):
         values[name] = tuple(values[name])  # type: ignore[arg-type]
     values["claim_id"] = ClaimId(str(values["claim_id"]))
     values["application_id"] = ApplicationId(str(values["application_id"]))

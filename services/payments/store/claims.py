@@ -109,6 +109,11 @@ class Claim:
     decided_at: datetime
 
     @property
+    def is_stopped(self) -> bool:
+        """It was approved once, and waits for what people decide about the person's yes."""
+        return self.status is ClaimStatus.REFERRED and self.due_at is not None
+
+    @property
     def payable_cents(self) -> int:
         """What is paid in money: the approved amount without the advance and without what was netted."""
         return self.approved_cents - self.advanced_cents - self.netted_cents

@@ -25,6 +25,7 @@ from services.payments.store import claim_rules
 from services.payments.store import claims as claim_store
 from services.payments.store import funding as funding_store
 from services.payments.store.charges import LastPayment
+from services.payments.store.claim_queues import OpenReview
 from services.payments.store.claims import Claim
 from services.payments.usecases.advances import owe_back
 from services.payments.usecases.funding import give_back_encumbered
@@ -56,15 +57,33 @@ async def ask_whether_charged(
 
 
 async def follow_charge_answer(fact: ChargeAnswered, tx: Connection, *, now: datetime) -> None:
-    """Take the person's word: a no lets the payment go on, a yes stops it and puts the claim before people."""
+    """Take the person's word: a no lets the payment go on, a yes stops it and puts the claim before people.
+
+    A claim that people look at for another reason stays with them, and is stopped once they approve it.
+    """
     await funding_store.lock_case(tx, fact.application_id)
     if not await store.take_word(tx, fact):
         return
     await store.close(tx, fact.application_id, "charged" if fact.charged else "not_charged", now=now)
+    if not fact.charged:
+        return
+    await queue_store.doubt(tx, fact.application_id, Queue.CHARGES, PERSON_SAYS_CHARGED)
     claim_id = await store.approved_claim(tx, fact.application_id)
-    claim = await claim_store.claim(tx, claim_id) if claim_id and fact.charged else None
+    claim = await claim_store.claim(tx, claim_id) if claim_id else None
     if claim is not None:
         await _stop(tx, claim, now=now)
+
+
+def not_answered_by(review: OpenReview | None, charged: bool | None) -> bool:
+    """Whether the person says that the provider charged, and the people who approved were not asked about that."""
+    return charged is True and (review is None or PERSON_SAYS_CHARGED not in review.reasons)
+
+
+async def stop_approved(tx: Connection, claim_id: str, *, now: datetime) -> None:
+    """Stop a claim that was just approved while the person's yes was not before the people who approved it."""
+    claim = await claim_store.claim(tx, claim_id)
+    assert claim is not None
+    await _stop(tx, claim, now=now)
 
 
 async def close_unanswered(*, db: Database, now: datetime) -> int:

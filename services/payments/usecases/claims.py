@@ -26,7 +26,7 @@ from services.payments.store import payees as payee_store
 from services.payments.store import program as program_store
 from services.payments.store import vouchers as voucher_store
 from services.payments.store.claims import Claim, Decision
-from services.payments.usecases.charges import ask_whether_charged
+from services.payments.usecases.charges import ask_whether_charged, not_answered_by, stop_approved
 from services.payments.usecases.postings import post_or_fail, transfer_of
 from services.payments.usecases.waiting import serve_waiting
 
@@ -68,10 +68,18 @@ def _asks_anew(earlier: Claim, ask: ReviewClaim) -> bool:
     if (earlier.application_id, earlier.claimed_cents) != (ask.application_id, ask.amount_cents):
         raise RequestDiffers(what="claim")
     heard = (set(earlier.approved_by), earlier.refused_by) == (set(ask.approved_by), ask.refused_by)
-    return earlier.status is ClaimStatus.REFERRED and not heard
+    # A stopped claim is out of its case's hands: an approval there would let it go on past those who look at it now.
+    return earlier.status is ClaimStatus.REFERRED and not earlier.is_stopped and not heard
 
 
 def _answer(claim: Claim) -> ClaimReviewed:
+    if claim.is_stopped:
+        return ClaimReviewed(
+            status=ClaimStatus.APPROVED,
+            approved_cents=claim.claimed_cents,
+            checks=list(claim.checks),
+            due_at=claim.due_at,
+        )
     return ClaimReviewed(
         status=claim.status,
         approved_cents=claim.approved_cents,
@@ -152,6 +160,7 @@ async def _decide(
                 )
             )
     await claim_store.save(tx, ask, decision, now=now)
+    seen = await queue_store.review_of(tx, ask.claim_id)
     await _record_review(tx, file, found, now=now)
     await outbox.append_all(tx, [_fact(ask, found, decision, now=now), *facts], now=now)
     if found.status is ClaimStatus.APPROVED:
@@ -163,6 +172,8 @@ async def _decide(
             word=file.papers.charged,
             now=now,
         )
+        if not_answered_by(seen, file.papers.charged):
+            await stop_approved(tx, ask.claim_id, now=now)
     if facts and file.funding is not None:
         await serve_waiting(tx, file.funding.book, now=now)
     return ClaimReviewed(

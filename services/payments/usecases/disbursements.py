@@ -58,7 +58,7 @@ async def _order(tx: Connection, ask: PayClaim, payment_id: DisbursementId, *, n
     if claim is None or claim.due_at is None:
         raise ClaimNotPayable
     # Stopped between its approval and this order: the payment is on record, and waits for what people decide.
-    is_stopped = claim.status is ClaimStatus.REFERRED
+    is_stopped = claim.is_stopped
     if not is_stopped and claim.status is not ClaimStatus.APPROVED:
         raise ClaimNotPayable
     payable_id = claim.payable_transfer_id

@@ -171,7 +171,7 @@ def review_waiting(one: OpenReview) -> WaitingClaim:
             "provider_id": one.provider_id,
             "queue": one.queue,
             "origin": one.origin,
-            "reasons": list(one.reasons),
+            "reasons": [*one.reasons, *one.later_reasons],
             "claimed_cents": one.claimed_cents,
             "approved": len(one.approved),
             "approvers_needed": one.approvers_needed,

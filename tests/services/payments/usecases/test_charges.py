@@ -130,6 +130,37 @@ async def test_a_yes_stops_the_payment_and_two_people_let_it_go_on(asking, order
     assert (await asking.prove()).is_right
 
 
+@pytest.mark.parametrize("after", [[], ["ada"]])
+async def test_a_yes_while_people_look_for_another_reason_is_looked_at_by_itself(asking, after):
+    case, large = Case("ann"), {"auto_approve_max_cents": 100_000}
+    await asking.hold(case)
+    await asking.encumber(case)
+    await asking.learn(case)
+    for approved_by in ([], after):
+        assert (await asking.review(case, approved_by=approved_by, **large)).status is ClaimStatus.REFERRED
+    await says(asking, case, charged=True)
+    [waiting] = await queue_of(Queue.CHARGES, db=asking.db)
+    assert (waiting.origin, waiting.reasons, waiting.later_reasons) == (
+        "match", ("above_self_approval",), ("person_says_charged",),
+    )  # fmt: skip
+    # Two people approve its size: what they were not asked about stays open.
+    approved = await asking.review(case, approved_by=["ada", "ben"], **large)
+    assert (approved.status, approved.approved_cents) == (ClaimStatus.APPROVED, 300_000)
+    await asking.pay(case)
+    assert await asking.stages() == {"available": 700_000, "encumbered": 300_000}
+    await nothing_to_pay(asking)
+    [waiting] = await queue_of(Queue.CHARGES, db=asking.db)
+    assert (waiting.origin, waiting.reasons) == ("charge", ("person_says_charged",))
+    # Asked again, the case hears what it heard, and no name given there counts on the other question.
+    for names in (["ada", "ben"], ["ada", "ben", "cid"]):
+        assert await asking.review(case, approved_by=names, **large) == approved
+    await nothing_to_pay(asking)
+    assert await decides(asking, case, "finance/anna", approve=True) is not None
+    assert await decides(asking, case, "finance/ben", approve=True) is None
+    assert (await batch_of(asking)).payments == 1
+    assert (await asking.prove()).is_right
+
+
 async def test_a_refusal_ends_it_and_the_money_goes_back_with_the_case(asking):
     case = await asking.approved(Case("ann"))
     await asking.pay(case)

@@ -116,6 +116,10 @@ async def account_usable(desk):
     await run(desk, "UPDATE payee_account SET prenote_on = '2026-02-10'")
 
 
+async def renumbered(desk):
+    await run(desk, "UPDATE payee SET supplier_number = '0000000666' WHERE provider_id = $1", PROVIDER)
+
+
 REASONS = [
     (said_yes, StopReason.CLAIM_STOPPED),
     (refused, StopReason.CLAIM_REFUSED),
@@ -130,6 +134,7 @@ REASONS = [
     (account_not_prenoted, StopReason.PRENOTE),
     (account_invalid, StopReason.NO_ACCOUNT),
     (account_usable, StopReason.OTHER_RAIL),
+    (renumbered, StopReason.OTHER_SUPPLIER),
 ]
 
 
@@ -163,7 +168,7 @@ async def test_what_is_stopped_after_the_batch_was_made_stops_its_approval(askin
     anew = await approve(asking, await build(asking, rail=Rail.PAYMENT_VOUCHER))
     assert anew.content is not None
     payments = read_vouchers(anew.content).payments
-    paid = {clean.disbursement_id} | ({stopped.disbursement_id} if happens is went_on else set())
+    paid = {clean.disbursement_id} | ({stopped.disbursement_id} if happens in {went_on, renumbered} else set())
     assert {one.disbursement_id for one in payments} == paid
     assert (anew.payments, anew.total_cents) == (len(paid), 300_000 * len(paid))
     assert (await asking.prove()).is_right
