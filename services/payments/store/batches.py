@@ -51,12 +51,13 @@ SELECT $1, g.place, g.disbursement_id, g.account_id, g.trace, g.company_id, g.am
 FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::date[]) WITH ORDINALITY
     AS g(disbursement_id, account_id, trace, company_id, amount_cents, effective_on, place)
 """
-BY_TRACE = """
+_SENT_ENTRY = """
 SELECT e.batch_id, e.place, e.disbursement_id, e.account_id, e.trace, e.amount_cents, e.effective_on, e.acknowledged_at,
     a.routing_number, a.provider_id
 FROM payment_entry AS e JOIN payee_account AS a USING (account_id)
-WHERE e.trace = $1 ORDER BY e.effective_on DESC LIMIT 1
 """
+BY_TRACE = f"{_SENT_ENTRY} WHERE e.trace = $1 ORDER BY e.effective_on DESC LIMIT 1"
+ENTRY_OF = f"{_SENT_ENTRY} WHERE e.disbursement_id = $1"
 ACKNOWLEDGE_ENTRY = """
 UPDATE payment_entry SET acknowledged_at = coalesce(acknowledged_at, $3) WHERE batch_id = $1 AND place = $2
 """
@@ -224,6 +225,12 @@ async def add_entries(tx: Connection, batch_id: str, entries: Sequence[FileEntry
 async def entry_by_trace(tx: Connection, trace: str) -> SentEntry | None:
     """The newest entry that was sent under a trace number."""
     row = await tx.fetchrow(BY_TRACE, trace)
+    return SentEntry(**dict(row)) if row else None
+
+
+async def entry_of(tx: Connection, disbursement_id: str) -> SentEntry | None:
+    """The ACH entry that a payment left in; None where it left by another rail."""
+    row = await tx.fetchrow(ENTRY_OF, disbursement_id)
     return SentEntry(**dict(row)) if row else None
 
 

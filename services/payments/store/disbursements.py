@@ -90,6 +90,7 @@ UPDATE disbursement SET state = 'returned', voucher_number = $2, payment_number 
     return_transfer_id = $5, changed_at = $6
 WHERE disbursement_id = $1
 """
+RETURN_EXPLAINED = "UPDATE disbursement SET return_code = $2 WHERE disbursement_id = $1 AND return_code = $3"
 REPAIRED = "UPDATE disbursement SET state = 'repaired', changed_at = $2 WHERE disbursement_id = ANY ($1::text[])"
 
 ADD_REPAIR = """
@@ -248,6 +249,11 @@ async def returned(
     now: datetime,
 ) -> None:
     await tx.execute(RETURNED, disbursement_id, voucher_number, payment_number, return_code, transfer_id, now)
+
+
+async def return_explained(tx: Connection, disbursement_id: str, return_code: str, *, unknown: str) -> None:
+    """Keep the reason of a return that was known without one."""
+    await tx.execute(RETURN_EXPLAINED, disbursement_id, return_code, unknown)
 
 
 async def repaired(tx: Connection, ids: Sequence[str], *, now: datetime) -> None:

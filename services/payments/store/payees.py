@@ -69,6 +69,11 @@ CLOSE_OTHERS = """
 UPDATE payee_account SET state = 'closed', ended_reason = $3, changed_at = $4
 WHERE provider_id = $1 AND account_id <> $2 AND state = 'active'
 """
+CLOSE_OLDER = """
+UPDATE payee_account SET state = 'closed', ended_reason = $3, changed_at = $4
+WHERE provider_id = $1 AND account_id <> $2 AND state = 'active'
+    AND usable_at <= (SELECT usable_at FROM payee_account WHERE account_id = $2)
+"""
 END_ACCOUNT = "UPDATE payee_account SET state = $2, ended_reason = $3, changed_at = $4 WHERE account_id = $1"
 TO_PRENOTE = f"""
 SELECT {_ACCOUNT} FROM payee_account AS a
@@ -191,6 +196,11 @@ async def activate(tx: Connection, account_id: str, *, usable_at: datetime, now:
 async def close_others(tx: Connection, provider_id: str, account_id: str, reason: str, *, now: datetime) -> None:
     """Nothing more is paid to the payee's other accounts."""
     await tx.execute(CLOSE_OTHERS, provider_id, account_id, reason, now)
+
+
+async def close_older(tx: Connection, provider_id: str, account_id: str, reason: str, *, now: datetime) -> None:
+    """Nothing more is paid to the accounts that the payee had before this one; what it has stated since stays."""
+    await tx.execute(CLOSE_OLDER, provider_id, account_id, reason, now)
 
 
 async def end_account(tx: Connection, account_id: str, state: AccountState, reason: str, *, now: datetime) -> None:

@@ -29,14 +29,12 @@ from services.payments.payees.payees import (
     AccountFaulty,
     AccountState,
     ChangeAlreadyOpen,
-    HoldSource,
 )
 from services.payments.rails.ach import ACH_SUFFIX
 from services.payments.rails.ach_answers import (
     CHANGE_POSTINGS,
     RETURN_POSTINGS,
     ChangePosting,
-    PayeeEffect,
     Standing,
     posting_of,
 )
@@ -46,11 +44,11 @@ from services.payments.store import confirmations as file_store
 from services.payments.store import payees as payee_store
 from services.payments.store.batches import SentEntry
 from services.payments.store.disbursements import Disbursement
-from services.payments.usecases.outcomes import Outcome, apply_outcomes, payments_of_words
+from services.payments.usecases.outcomes import Outcome, apply_apart, payments_of_words
 from services.payments.usecases.payees import NewAccount, Proposal, open_change
-from services.payments.usecases.screening import alert, place_hold
+from services.payments.usecases.return_effects import BANK, NO_CODE, heard_again
+from services.payments.usecases.screening import alert
 
-BANK = "bank"
 FILES_PER_TURN_MAX = 50
 
 
@@ -180,11 +178,15 @@ async def _returned(
         await _prenote_returned(desk, found, returned.code, entry)
         return
     payment = payments[DisbursementId(entry.disbursement_id)]
-    posting = posting_of(payment.state, payment.return_code, returned.code)
+    known = returned.code if payment.return_code == NO_CODE else payment.return_code
+    posting = posting_of(payment.state, known, returned.code)
     match posting:
         case Standing.REPEATED:
+            await heard_again(desk.tx, payment, returned.code, now=desk.now)
             desk.reading.repeated += 1
         case Standing():
+            if posting is Standing.ALREADY_RETURNED:
+                await heard_again(desk.tx, payment, returned.code, now=desk.now)
             desk.reject(found, posting.value, f"{returned.code} for a payment that is {payment.state}")
             await alert(
                 desk.tx,
@@ -204,44 +206,10 @@ async def _returned(
                 day=_settled_on(found, desk.now),
                 return_code=returned.code,
             )
-            await apply_outcomes(desk.tx, [outcome], payments, actor=BANK, now=desk.now)
-            await _payee_effect(desk, returned.code, entry)
-            desk.reading.returned += 1
-
-
-async def _payee_effect(desk: _Desk, code: str, entry: SentEntry) -> None:
-    title = RETURN_REASONS[code].title
-    match RETURN_POSTINGS[code].payee:
-        case PayeeEffect.INVALID_ACCOUNT:
-            await payee_store.end_account(
-                desk.tx, entry.account_id, AccountState.INVALID, f"{code} {title}", now=desk.now
-            )
-            # Not back to an older account by itself: what is right now is for the payee to say.
-            await payee_store.close_others(desk.tx, entry.provider_id, entry.account_id, code, now=desk.now)
-            await payee_store.forget_rail_before(desk.tx, entry.provider_id, now=desk.now)
-        case PayeeEffect.HELD:
-            reference = f"{code} {entry.trace} {entry.effective_on}"
-            await place_hold(
-                desk.tx,
-                entry.provider_id,
-                HoldSource.RETURN,
-                reference,
-                f"{code} {title}",
-                by=BANK,
-                now=desk.now,
-            )
-        case PayeeEffect.ALERT:
-            await alert(
-                desk.tx,
-                "ach_record_faulty",
-                f"{code} {title}: correct our record before it is sent again",
-                provider_id=entry.provider_id,
-                disbursement_id=entry.disbursement_id,
-                key=code,
-                now=desk.now,
-            )
-        case PayeeEffect.NOTHING:
-            pass
+            if await apply_apart(desk.tx, [outcome], payments, actor=BANK, now=desk.now):
+                desk.reject(found, "books_refused", f"{returned.code}: the ledger refuses the posting")
+            else:
+                desk.reading.returned += 1
 
 
 async def _prenote_returned(desk: _Desk, found: Found, code: str, entry: SentEntry) -> None:

@@ -14,7 +14,7 @@ from services.payments.rails.confirmations import Effect, judge
 from services.payments.remittance import Confirmation, ConfirmationFile, RejectedLine, read_confirmations
 from services.payments.store import confirmations as file_store
 from services.payments.store import disbursements as payment_store
-from services.payments.usecases.outcomes import STATES, Outcome, apply_outcomes, payments_of_words
+from services.payments.usecases.outcomes import STATES, Outcome, apply_apart, payments_of_words
 
 FINANCE_SYSTEM = "finance system"
 FILES_PER_TURN_MAX = 50
@@ -88,7 +88,7 @@ async def _apply(
     payments = await payments_of_words(tx, ids, now=now)
     # What the lines before it say of each payment: those of earlier parts are on record.
     standing = {one.disbursement_id: (one.state, one.payment_number) for one in payments.values()}
-    reading, outcomes = Reading(), list[Outcome]()
+    reading, outcomes = Reading(), dict[int, Outcome]()
     for number, word in words:
         line = file.lines[number - 1]
         if word.disbursement_id not in standing:
@@ -116,8 +116,13 @@ async def _apply(
                     voucher_number=word.voucher_number,
                     return_code=word.return_code,
                 )
-                outcomes.append(outcome)
+                outcomes[number] = outcome
                 standing[word.disbursement_id] = (STATES[outcome.kind], word.payment_number)
                 reading.applied += 1
-    await apply_outcomes(tx, outcomes, payments, actor=FINANCE_SYSTEM, now=now)
+    refused = await apply_apart(tx, list(outcomes.values()), payments, actor=FINANCE_SYSTEM, now=now)
+    for number, outcome in outcomes.items():
+        if outcome.disbursement_id in refused:
+            explanation = f"the ledger refuses the {outcome.kind} of this payment"
+            reading.rejected.append(RejectedLine(number, file.lines[number - 1], "books_refused", explanation))
+            reading.applied -= 1
     return reading

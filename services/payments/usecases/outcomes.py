@@ -12,14 +12,16 @@ from contracts.ids import DisbursementId, TransferId
 from kit import outbox
 from kit.db import Connection
 from services.payments.books.ledger import Kind, Transfer
-from services.payments.domain import DisbursementState
+from services.payments.domain import DisbursementState, PostingFailed
 from services.payments.store import batches as batch_store
 from services.payments.store import disbursements as store
 from services.payments.store import funding as funding_store
 from services.payments.store.disbursements import Disbursement
+from services.payments.store.reconciliation import savepoint
 from services.payments.usecases.batches import mark_transmitted
 from services.payments.usecases.disbursements import payment_transfer
 from services.payments.usecases.postings import post_or_fail
+from services.payments.usecases.return_effects import payee_effect
 from services.payments.usecases.screening import alert
 
 STATES = {
@@ -93,6 +95,60 @@ async def apply_outcomes(
     return {(outcome.disbursement_id, outcome.kind): transfer.id for outcome, _, transfer in steps}
 
 
+async def apply_apart(
+    tx: Connection,
+    outcomes: Sequence[Outcome],
+    payments: dict[DisbursementId, Disbursement],
+    *,
+    actor: str,
+    now: datetime,
+) -> set[DisbursementId]:
+    """As `apply_outcomes`, but a payment that the ledger refuses to move costs no other; returns those payments.
+
+    What one file says of a payment is applied whole or not at all. Finance staff are called for what was refused.
+    """
+    by_payment: dict[DisbursementId, list[Outcome]] = {}
+    for outcome in outcomes:
+        by_payment.setdefault(outcome.disbursement_id, []).append(outcome)
+    refused: set[DisbursementId] = set()
+    # Halves of what was refused, down to single payments: at most twice as many tries as payments.
+    waiting = [list(by_payment)] if by_payment else []
+    while waiting:
+        part = waiting.pop()
+        tried = {one: payments[one] for one in part}
+        try:
+            async with savepoint(tx):
+                await apply_outcomes(tx, [o for one in part for o in by_payment[one]], tried, actor=actor, now=now)
+        except PostingFailed as failed:
+            if len(part) > 1:
+                waiting += [part[len(part) // 2 :], part[: len(part) // 2]]
+                continue
+            refused.add(part[0])
+            await _call_for_refused(tx, payments[part[0]], by_payment[part[0]], failed, now=now)
+        else:
+            payments.update(tried)
+    return refused
+
+
+async def _call_for_refused(
+    tx: Connection, payment: Disbursement, outcomes: Sequence[Outcome], failed: PostingFailed, *, now: datetime
+) -> None:
+    last = outcomes[-1]
+    explanation = (
+        f"{last.evidence} says {last.kind} of a payment that is {payment.state}; the ledger refuses the posting"
+        f" ({failed.facts['code']}): look at both"
+    )
+    await alert(
+        tx,
+        "books_refused",
+        explanation,
+        provider_id=payment.provider_id,
+        disbursement_id=payment.disbursement_id,
+        key=last.evidence,
+        now=now,
+    )
+
+
 async def _save(
     tx: Connection, outcome: Outcome, payment: Disbursement, transfer: Transfer, *, now: datetime
 ) -> DisbursementSettled | DisbursementReturned:
@@ -128,6 +184,7 @@ async def _save(
         transfer_id=transfer.id,
         now=now,
     )
+    await payee_effect(tx, payment, outcome.return_code, now=now)
     is_late = outcome.kind is Kind.RETURN_LATE
     if is_late:
         explanation = (

@@ -31,6 +31,7 @@ from services.payments.store import statements as statement_store
 from services.payments.store.disbursements import Disbursement
 from services.payments.usecases.disbursements import payment_transfer
 from services.payments.usecases.outcomes import Outcome, apply_outcomes, payments_of_words
+from services.payments.usecases.return_effects import NO_CODE, heard_again
 
 RECONCILIATION = "reconciliation"
 LINES_PER_TURN_MAX = 200_000
@@ -40,8 +41,6 @@ ITEMS_MAX = 500_000
 BATCHES_PER_TURN_MAX = 200
 REACH = timedelta(days=120)
 """How long after its last change a settled or returned payment may still be spoken of by the bank."""
-NO_CODE = "X00"
-"""The bank took a payment back and gave no reason."""
 RETURN_CODES = {"AC01": "R03", "AC04": "R02", "AC06": "R16", "AM04": "R01", "MD07": "R15", "MS03": "R31"}
 """ISO 20022 external return reasons as the Nacha codes that say the same."""
 KINDS = {Effect.SETTLES: Kind.SETTLE, Effect.RETURNS: Kind.RETURN, Effect.RETURNS_LATE: Kind.RETURN_LATE}
@@ -139,6 +138,9 @@ async def apply_evidence(
             found = _without(found, refused, applied)
             applied.refused |= applied.undone - before
     await store.add_evidence(tx, [(one, _posted(one, transfers)) for one in found], by=by, now=now)
+    for one in found:
+        if one.effect is Effect.CONFIRMS_RETURN and (code := nacha_code(one.line.return_code)) != NO_CODE:
+            await heard_again(tx, payments[DisbursementId(one.disbursement_id)], code, now=now)
     applied.settled = sum(kind is Kind.SETTLE for _, kind in transfers)
     applied.returned = len(transfers) - applied.settled
     return applied
