@@ -13,6 +13,8 @@ from contracts.ids import ApplicationId, EnrollmentId, PersonId
 
 ENDPOINTS_PER_PROVIDER_MAX = 10
 REPLAY_MESSAGES_MAX = 10_000
+LOGGED_AT_ONCE_MAX = 10_000
+"""Messages that get their place in a provider's log by one look at it; the rest by the next looks."""
 ROTATION_OVERLAP = timedelta(hours=24)
 """How long the old signing secret still signs beside the new one."""
 

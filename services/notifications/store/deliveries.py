@@ -121,10 +121,11 @@ WHERE endpoint_id = $1 AND state = 'pending'
 # Leased rows are left alone: their attempt is under way and will say how it went.
 _REPLAY = """
 INSERT INTO webhook_delivery AS d (endpoint_id, message_id, position, order_key, is_ping, state, due_at)
-SELECT $1, m.message_id, m.position, m.application_id, false, 'pending', $4
+SELECT $1, m.message_id, m.position, m.application_id, false, 'pending', $5
 FROM webhook_message AS m
-WHERE m.provider_id = $2 AND m.application_id IS NOT NULL AND m.position >= $3
-ORDER BY m.position LIMIT $5
+WHERE m.provider_id = $2 AND m.application_id IS NOT NULL
+    AND CASE WHEN $3::bigint IS NULL THEN m.position >= $4::bigint ELSE m.log_position > $3 END
+ORDER BY m.position LIMIT $6
 ON CONFLICT (endpoint_id, message_id) DO UPDATE
     SET state = 'pending', attempts = 0, due_at = excluded.due_at, leased_until = NULL, ended_at = NULL
     WHERE d.leased_until IS NULL OR d.leased_until <= excluded.due_at
@@ -132,10 +133,26 @@ ON CONFLICT (endpoint_id, message_id) DO UPDATE
 
 _POSITION = "SELECT position FROM webhook_message WHERE message_id = $1 AND provider_id = $2"
 
+_UNLOGGED = "SELECT EXISTS (SELECT FROM webhook_message WHERE provider_id = $1 AND log_position IS NULL)"
+_LOCK_LOG = "SELECT pg_advisory_xact_lock(hashtextextended('webhook_log/' || $1, 0))"
+_WRITE_LOG = """
+WITH next AS (
+    SELECT message_id, row_number() OVER (ORDER BY position) AS place FROM (
+        SELECT message_id, position FROM webhook_message WHERE provider_id = $1 AND log_position IS NULL
+        ORDER BY position LIMIT $2
+    ) AS unlogged
+), last AS (
+    SELECT coalesce(max(log_position), 0) AS position FROM webhook_message WHERE provider_id = $1
+)
+UPDATE webhook_message AS m SET log_position = last.position + next.place
+FROM next, last WHERE m.message_id = next.message_id
+"""
+
 _LOG_PAGE = """
-SELECT d.message_id, d.position, d.state, d.attempts, d.due_at, d.ended_at, m.type, m.application_id, m.created_at
-FROM webhook_delivery AS d JOIN webhook_message AS m USING (message_id)
-WHERE d.endpoint_id = $1 AND d.position > $2 ORDER BY d.position LIMIT $3
+SELECT d.message_id, m.log_position AS position, d.state, d.attempts, d.due_at, d.ended_at, m.type, m.application_id,
+    m.created_at
+FROM webhook_message AS m JOIN webhook_delivery AS d ON d.endpoint_id = $1 AND d.message_id = m.message_id
+WHERE m.provider_id = $2 AND m.log_position > $3 ORDER BY m.log_position LIMIT $4
 """
 
 _ATTEMPTS = """
@@ -182,6 +199,7 @@ class DeliveryRecord:
 
     message_id: str
     position: int
+    """Its place in the provider's log: nothing ever comes before a place that was told."""
     state: str
     attempts: int
     due_at: datetime
@@ -309,11 +327,31 @@ async def cancel_deliveries(tx: Connection, endpoint_id: str, *, now: datetime) 
     await tx.execute(_CANCEL, endpoint_id, now)
 
 
+async def write_log(tx: Connection, provider_id: str, *, limit: int) -> None:
+    """Give what the provider's log does not hold yet its place there, in the order of its writing.
+
+    The lock is held until commit: places are given to what is committed, and seen, in one order.
+    """
+    if await tx.fetchval(_UNLOGGED, provider_id):
+        await tx.execute(_LOCK_LOG, provider_id)
+        await tx.execute(_WRITE_LOG, provider_id, limit)
+
+
 async def replay_from(
-    tx: Connection, *, endpoint_id: str, provider_id: str, position: int, limit: int, now: datetime
+    tx: Connection,
+    *,
+    endpoint_id: str,
+    provider_id: str,
+    after_log_position: int | None,
+    from_position: int | None,
+    limit: int,
+    now: datetime,
 ) -> int:
-    """Queue the provider's messages again from `position` on, under their old ids; answers how many."""
-    done = await tx.execute(_REPLAY, endpoint_id, provider_id, position, now, limit)
+    """Queue the provider's messages again under their old ids; answers how many.
+
+    Those after a place in the log or, where that is None, from the message at `from_position` on.
+    """
+    done = await tx.execute(_REPLAY, endpoint_id, provider_id, after_log_position, from_position, now, limit)
     return int(done.rsplit(" ", 1)[1])
 
 
@@ -322,8 +360,10 @@ async def position_of(tx: Connection, message_id: str, *, provider_id: str) -> i
     return position
 
 
-async def page_of_deliveries(tx: Connection, endpoint_id: str, *, after: int, limit: int) -> list[DeliveryRecord]:
-    return [DeliveryRecord(**dict(row)) for row in await tx.fetch(_LOG_PAGE, endpoint_id, after, limit)]
+async def page_of_deliveries(
+    tx: Connection, endpoint_id: str, *, provider_id: str, after: int, limit: int
+) -> list[DeliveryRecord]:
+    return [DeliveryRecord(**dict(row)) for row in await tx.fetch(_LOG_PAGE, endpoint_id, provider_id, after, limit)]
 
 
 async def attempts_of(tx: Connection, endpoint_id: str, message_ids: list[str]) -> list[AttemptRecord]:

@@ -12,6 +12,7 @@ from kit.idempotency import Answer, Once, earlier_answer, keep_answer
 from kit.webhooks import new_secret
 from services.notifications.domain import (
     ENDPOINTS_PER_PROVIDER_MAX,
+    LOGGED_AT_ONCE_MAX,
     REPLAY_MESSAGES_MAX,
     ROTATION_OVERLAP,
     Endpoint,
@@ -131,19 +132,21 @@ async def replay(
     """Queue the provider's messages again, from one message or after a place in the log."""
 
     async def requeue(tx: Connection) -> Answer:
+        await deliveries.write_log(tx, provider_id, limit=LOGGED_AT_ONCE_MAX)
         # Messages written meanwhile must not be queued by both.
         await store.lock_provider(tx, provider_id)
         await _live_endpoint(tx, provider_id, endpoint_id)
-        start = after_position + 1 if after_position is not None else None
+        start = None
         if message_id is not None:
             start = await deliveries.position_of(tx, message_id, provider_id=provider_id)
-        if start is None:
+        if start is None and after_position is None:
             raise UnknownReplayStart(pointer="/message_id")
         queued = await deliveries.replay_from(
             tx,
             endpoint_id=endpoint_id,
             provider_id=provider_id,
-            position=start,
+            after_log_position=after_position if start is None else None,
+            from_position=start,
             limit=REPLAY_MESSAGES_MAX,
             now=desk.clock.now(),
         )
@@ -183,7 +186,8 @@ async def list_deliveries(
     async with desk.db.transaction() as tx:
         if await store.read_endpoint(tx, provider_id, endpoint_id) is None:
             raise NotFound(kind="webhook endpoint")
-        page = await deliveries.page_of_deliveries(tx, endpoint_id, after=after, limit=limit)
+        await deliveries.write_log(tx, provider_id, limit=LOGGED_AT_ONCE_MAX)
+        page = await deliveries.page_of_deliveries(tx, endpoint_id, provider_id=provider_id, after=after, limit=limit)
         attempts = await deliveries.attempts_of(tx, endpoint_id, [one.message_id for one in page])
     return page, attempts
 

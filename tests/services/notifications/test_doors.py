@@ -10,14 +10,16 @@ import httpx
 import pytest
 import standardwebhooks
 
-from contracts.ids import ApplicationId, WebhookEndpointId
+from contracts.ids import ApplicationId, WebhookEndpointId, WebhookMessageId
 from kit.access import Access, Kind, issue_key
 from kit.clock import FixedClock
 from kit.http import create_app
 from kit.paging import PageCursors
+from kit.telemetry import TraceContext
 from services.notifications.api import NotificationsDoors, router
 from services.notifications.domain import ENDPOINTS_PER_PROVIDER_MAX, ROTATION_OVERLAP
 from services.notifications.gateways.egress import Egress
+from services.notifications.store import deliveries
 from tests.services.notifications.conftest import Bench
 from tests.services.notifications.receiver import Receiver, receiving
 from tests.services.notifications.sample import PROVIDER, Case, publish, rows, take_in
@@ -212,6 +214,34 @@ async def test_the_delivery_log_by_pages_and_the_replay_from_it(house: House, re
     assert by_id.json() == {"messages": 4}
     await house.bench.drain()
     assert [came.id for came in receiver.messages][-4:] == before
+
+
+async def test_a_message_that_commits_late_comes_after_the_cursor(house: House, receiver: Receiver) -> None:
+    """Two replicas write: the place at the insert says nothing about which commits first."""
+    college = await house.college()
+    endpoint = (await college.post(ENDPOINTS, {"url": receiver.url})).json()["id"]
+    path, now = f"{ENDPOINTS}/{endpoint}", house.bench.clock.now()
+
+    async def write(tx: Any) -> str:
+        message_id = WebhookMessageId.new()
+        await deliveries.write_message(
+            tx, message_id, ApplicationId.new(), provider_id=PROVIDER, message_type="enrollment.requested",
+            body=b"{}", trace=TraceContext(), now=now,
+        )  # fmt: skip
+        return message_id
+
+    async with house.bench.db.transaction() as slow:
+        late = await write(slow)
+        async with house.bench.db.transaction() as quick:
+            early = await write(quick)
+        page = (await college.get(f"{path}/deliveries")).json()
+    assert [item["message_id"] for item in page["items"]][1:] == [early]
+    after = (await college.get(f"{path}/deliveries", cursor=page["next_cursor"])).json()
+    assert [item["message_id"] for item in after["items"]] == [late]
+    assert (await college.post(f"{path}/replay", {"cursor": page["next_cursor"]})).json() == {"messages": 1}
+    assert (await college.post(f"{path}/replay", {"message_id": late})).json() == {"messages": 2}
+    again = (await college.get(f"{path}/deliveries")).json()
+    assert [item["message_id"] for item in again["items"]][1:] == [early, late]
 
 
 @pytest.mark.parametrize("body", [{}, {"cursor": "forged"}, {"message_id": "msg_" + "0" * 26}, {"surplus": 1}])
