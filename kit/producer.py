@@ -46,11 +46,12 @@ RECORD_REFUSED: tuple[type[KafkaError], ...] = (
     CorruptRecordException,
     InvalidTimestampError,
     InvalidTopicError,
-    TopicAuthorizationFailedError,
     PolicyViolationError,
     UnsupportedForMessageFormatError,
 )
 """Answers that another attempt with the same bytes would get again."""
+TOPIC_REFUSED = TopicAuthorizationFailedError
+"""An answer about the topic and not about a record: it passes when somebody mends the broker's access list."""
 
 RefusedBatches: TypeAlias = dict[tuple[str, int], tuple[list[asyncpg.Record], KafkaError]]
 
@@ -163,7 +164,7 @@ class Batches:
         return True
 
     async def send(self) -> tuple[list[asyncpg.Record], RefusedBatches, BaseException | None]:
-        """Send all batches: the rows acknowledged, the batches refused for what they hold, and any other failure."""
+        """Send all batches: the rows acknowledged, the batches the broker refused, and any other failure."""
         places = [place for place, rows in self._rows.items() if rows]
         results = await asyncio.gather(*(self._send_one(place) for place in places), return_exceptions=True)
         acknowledged: list[asyncpg.Record] = []
@@ -172,7 +173,7 @@ class Batches:
         for place, result in zip(places, results, strict=True):
             if result is None:
                 acknowledged += self._rows[place]
-            elif isinstance(result, RECORD_REFUSED):
+            elif isinstance(result, (*RECORD_REFUSED, TOPIC_REFUSED)):
                 refused[place] = (self._rows[place], result)
             else:
                 failure = result

@@ -18,7 +18,7 @@ from contracts.errors import Unavailable
 from kit.clock import Clock, SystemClock
 from kit.db import Connection, Database
 from kit.outbox import SHARDS
-from kit.producer import Batches, RefusedBatches, discard_producer, partition_of, start_producer
+from kit.producer import TOPIC_REFUSED, Batches, RefusedBatches, discard_producer, partition_of, start_producer
 from kit.settings import ProcessSettings
 from kit.telemetry import logger
 
@@ -45,7 +45,7 @@ _CLAIM = "SELECT s FROM unnest($1::int[]) AS s WHERE pg_try_advisory_lock(hashte
 _HEAD = """
 SELECT id, key, topic, event_id, sequence, record_key, headers, payload, created_at
 FROM outbox AS o
-WHERE shard = ANY($1::smallint[])
+WHERE shard = ANY($1::smallint[]) AND topic <> ALL($3::text[])
   AND NOT EXISTS (SELECT FROM outbox_parked AS p WHERE p.topic = o.topic AND p.key = o.key)
 ORDER BY id LIMIT $2
 """
@@ -96,8 +96,11 @@ class Relay:
         self._schema = database.schema
         self._serving = False
         self._sending_since: float | None = None
-        self._suspects: set[tuple[str, int]] = set()
-        """Partitions whose last batch the broker refused: sent record by record until the refused one is found."""
+        self._suspects: dict[tuple[str, int], int] = {}
+        """Partitions of which the broker refused a batch, and how many of its records may be the reason: they are sent
+        one by one until it is found."""
+        self._resting: dict[str, float] = {}
+        """Topics the broker does not let us write, and when to ask again."""
 
     async def run(self) -> None:
         """Publish until cancelled; a fault of broker or database only makes it begin again."""
@@ -167,7 +170,7 @@ class Relay:
                 moved, refused = await self._timed_head(connection, producer, owned)
                 if refused:
                     return
-                if moved >= FEW_ROWS:
+                if moved >= FEW_ROWS or self._suspects:
                     continue
             await asyncio.sleep(POLL_SECONDS if owned else CLAIM_SECONDS)
 
@@ -190,8 +193,11 @@ class Relay:
 
         Returns how many rows moved, and whether the broker refused a record.
         """
-        rows = await connection.fetch(_HEAD, owned, ROWS_MAX)
+        now = time.monotonic()
+        self._resting = {topic: until for topic, until in self._resting.items() if until > now}
+        rows = await connection.fetch(_HEAD, owned, ROWS_MAX, list(self._resting))
         if not rows:
+            self._suspects.clear()
             return 0, False
         batches = Batches(producer, one_by_one=self._suspects)
         halted: set[tuple[str, str]] = set()
@@ -210,16 +216,22 @@ class Relay:
         if acknowledged:
             await connection.execute(_DELETE, [row["id"] for row in acknowledged])
             self._count(acknowledged)
+        self._suspects = {place: left - 1 for place, left in self._suspects.items() if left > 1}
         await self._examine(connection, refused)
         if failure is not None:
             raise failure
         return len(acknowledged) + len(halted), bool(refused)
 
     async def _examine(self, connection: Connection, refused: RefusedBatches) -> None:
-        self._suspects = set(refused)
-        for rows, error in refused.values():
-            if len(rows) == 1:
+        for place, (rows, error) in refused.items():
+            self._suspects.pop(place, None)
+            if isinstance(error, TOPIC_REFUSED):
+                self._resting[place[0]] = time.monotonic() + TOPIC_RETRY_SECONDS
+                log.error("relay.topic_refused", schema=self._schema, topic=place[0])
+            elif len(rows) == 1:
                 await self._park(connection, rows[0], f"{RECORD_REFUSED_BY_BROKER}: {type(error).__name__}")
+            else:
+                self._suspects[place] = len(rows)
 
     async def _park(self, connection: Connection, row: asyncpg.Record, reason: str) -> None:
         await connection.execute(_PARK, row["topic"], row["key"], row["id"], reason, self._clock.now())

@@ -2,11 +2,13 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import TopicAuthorizationFailedError
 from prometheus_client import REGISTRY
 
 from contracts.envelope import Envelope
@@ -16,6 +18,7 @@ from kit import producer as producer_module
 from kit import relay as relay_module
 from kit.db import Database
 from kit.outbox import SHARDS, append, append_all, append_record, list_parked, unpark
+from kit.producer import start_producer
 from kit.relay import Relay
 from kit.settings import ProcessSettings
 from tests.kit.kafka_tools import NOW, TOPIC, reading, running, until, withdrawn
@@ -174,6 +177,61 @@ async def test_a_record_the_broker_refuses_parks_its_key_and_the_partition_goes_
             await unpark(tx, topic=parked.topic, key=parked.key)
         await until(lambda: drained(database))
         assert b"after" in (await until(lambda: _two(read, large)))[1].value
+
+
+async def test_a_refused_record_far_down_its_batch_is_found_with_one_more_producer(
+    database: Database, kafka_settings: ProcessSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Any] = []
+
+    async def counted(bootstrap: str, *, client_id: str) -> Any:
+        started.append(await start_producer(bootstrap, client_id=client_id))
+        return started[-1]
+
+    monkeypatch.setattr(relay_module, "start_producer", counted)
+    bad, beside = _two_keys_of_one_partition()
+    async with database.transaction() as tx:
+        await append_all(tx, [withdrawn(beside, f"turn_{turn}") for turn in range(7)], now=NOW)
+        # The broker takes no record from the day after tomorrow, and refuses the batch it came in.
+        await append(tx, withdrawn(bad), now=datetime.now(UTC) + timedelta(days=2))
+        await append_all(tx, [withdrawn(beside, f"turn_{turn}") for turn in range(7, 12)], now=NOW)
+    async with running(Relay(database, kafka_settings).run()):
+
+        async def settled() -> bool:
+            async with database.connection() as connection:
+                return await depth(database) == 1 and [each.key for each in await list_parked(connection)] == [bad]
+
+        await until(settled)
+    assert len(started) == 3
+
+
+async def test_a_topic_that_may_not_be_written_just_now_waits_and_parks_nothing(
+    database: Database, kafka_settings: ProcessSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_module, "TOPIC_RETRY_SECONDS", 1.0)
+    closed, refusals = ["cairn.payments"], asyncio.Event()
+    send_batch = AIOKafkaProducer.send_batch
+
+    async def guarded(self: AIOKafkaProducer, batch: Any, topic: str, *, partition: int) -> Any:
+        if topic in closed:
+            refusals.set()
+            raise TopicAuthorizationFailedError(topic)
+        return await send_batch(self, batch, topic, partition=partition)
+
+    monkeypatch.setattr(AIOKafkaProducer, "send_batch", guarded)
+    async with running(Relay(database, kafka_settings).run()):
+        async with database.transaction() as tx:
+            await _raw(tx, "cairn.payments", ApplicationId.new(), b"{}")
+            await append(tx, withdrawn(ApplicationId.new()), now=NOW)
+
+        async def only_the_closed_one() -> bool:
+            return refusals.is_set() and await depth(database) == 1
+
+        await until(only_the_closed_one)
+        async with database.connection() as connection:
+            assert await list_parked(connection) == []
+        closed.clear()
+        await until(lambda: drained(database))
 
 
 async def _two(read: Any, key: str) -> list[Any] | None:
