@@ -28,7 +28,7 @@ _BURY = """
 INSERT INTO dead_letter (consumer, topic, topic_partition, topic_offset, event_id, type, reason, explanation,
                          record_key, headers, payload, dead_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-ON CONFLICT (consumer, topic, topic_partition, topic_offset) DO NOTHING
+ON CONFLICT DO NOTHING
 RETURNING id
 """
 _LIST = f"SELECT {_COLUMNS} FROM dead_letter WHERE ($1::text IS NULL OR state = $1) ORDER BY id LIMIT $2"
@@ -98,7 +98,10 @@ class DeadLetter:
 
 
 async def bury(tx: Connection, consumer: str, record: Record, poison: Poison, *, now: datetime) -> bool:
-    """Keep the record and publish a copy to the dead-letter topic; `False` where this delivery is buried already."""
+    """Keep the record and publish a copy to the dead-letter topic; `False` where this delivery is buried already.
+
+    A delivery is known by its place and by what it holds.
+    """
     found = await tx.fetchval(
         _BURY,
         consumer,

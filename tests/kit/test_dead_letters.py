@@ -1,5 +1,7 @@
 """Dead letters are settled once, by somebody, for a reason; the record of it cannot be changed."""
 
+from dataclasses import replace
+
 import asyncpg
 import pytest
 
@@ -103,6 +105,17 @@ async def test_the_record_of_acts_is_append_only_for_the_service(database: Datab
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with database.connection() as connection:
                 await connection.execute(statement)
+
+
+async def test_another_record_at_an_old_place_is_buried_too(database: Database) -> None:
+    """Offsets begin again where a cluster was built anew."""
+    await buried(database)
+    for other in (replace(RECORD, value=b"new"), replace(RECORD, key=None), replace(RECORD, headers=[])):
+        await buried(database, other)
+        async with database.transaction() as tx:
+            assert not await bury(tx, "case-view", other, Poison("not_json", "again"), now=NOW)
+    async with database.connection() as connection:
+        assert len(await list_dead_letters(connection)) == 4
 
 
 async def test_many_are_redriven_by_consumer_and_reason_within_a_bound(database: Database) -> None:
