@@ -103,7 +103,7 @@ class HoldReason(StrEnum):
 
 
 class StaffHold(_Message):
-    """Stop the case where it stands; nothing moves and no money is paid until it is resumed."""
+    """Stop the case where it stands; nothing moves until it is resumed, but a payment that was already sent."""
 
     actor: Actor
     reason: HoldReason

@@ -47,7 +47,7 @@ class StaffUpdates(Conduct):
 
     @workflow.update(name=UPDATE_HOLD, description="Stop the case where it stands, with a reason; its clock stops too.")
     async def hold(self, act: StaffHold) -> CaseView:
-        """Stop the case: no step is begun, no deadline passes. A payment that was ordered before goes on."""
+        """Stop the case: no step is begun, no deadline passes. Payments keeps back what was ordered but not sent."""
         self.held, self.held_since = act.reason, workflow.now()
         self.show(f"held by {act.actor}: {act.reason}")
         return await self._record(StaffAct.HELD, act, act.reason)

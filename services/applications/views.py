@@ -250,6 +250,9 @@ def application_accepted(application: Application, *, public_url: str) -> Applic
     )
 
 
+_ON_HOLD = "Program staff hold the case; nothing moves until they resume it, but a payment that was already sent."
+
+
 def application_view(row: CaseRow) -> ApplicationView:
     """The case as its row tells it; a bare reason gets its sentence from the determination's findings."""
     lead = Lead.model_validate(row.lead) if row.lead else None
@@ -257,7 +260,7 @@ def application_view(row: CaseRow) -> ApplicationView:
     reasons = [one if one.citation else reason(one.code, known) for one in lead.reasons] if lead else []
     upcoming = Next(party=lead.next_party, text=lead.next_text) if lead and row.outcome is None else None
     if row.on_hold and row.outcome is None:
-        upcoming = Next(party="program", text="Program staff hold the case; nothing moves until they resume it.")
+        upcoming = Next(party="program", text=_ON_HOLD)
     return ApplicationView(
         application_id=row.application_id,
         program_id=row.program_id,

@@ -12,12 +12,13 @@ from contracts.events.applications import (
     EnrollmentStarted,
     ExamRegistered,
     ExamResulted,
+    StaffActRecorded,
 )
 from contracts.events.eligibility import ProgramPublished
 from kit.clock import Clock
 from kit.db import Connection
 from kit.inbox import Handler, Received
-from services.payments.usecases import charges, claim_queues, program, vouchers
+from services.payments.usecases import charges, claim_queues, held_cases, program, vouchers
 
 CONSUMER = "payments"
 
@@ -52,7 +53,11 @@ def handlers(clock: Clock) -> Mapping[type[Fact], Handler]:
     async def on_charge_answer(received: Received[ChargeAnswered], tx: Connection) -> None:
         await charges.follow_charge_answer(received.fact, tx, now=clock.now())
 
+    async def on_staff_act(received: Received[StaffActRecorded], tx: Connection) -> None:
+        await held_cases.follow_staff_act(received.fact, received.envelope.sequence, tx)
+
     return {
+        StaffActRecorded: on_staff_act,
         ClaimSubmitted: on_claim,
         ChargeAnswered: on_charge_answer,
         ProgramPublished: on_program,

@@ -19,6 +19,8 @@ class StopReason(StrEnum):
     CLAIM_IN_REVIEW = "claim_in_review"
     CHARGES_ASKED = "charges_asked"
     """The person was asked whether the provider charged, and has not answered."""
+    CASE_HELD = "case_held"
+    """By program staff, with all of its payments."""
     NOT_DUE_YET = "not_due_yet"
     """Its month's request is not payable yet."""
     PAYEE_HELD = "payee_held"

@@ -43,6 +43,7 @@ SELECT d.disbursement_id, d.provider_id, CASE
     WHEN c.status = 'refused' THEN 'claim_refused'
     WHEN d.state = 'stopped' OR c.status <> 'approved' THEN 'claim_stopped'
     WHEN d.state <> 'batched' THEN 'left_the_batch'
+    WHEN EXISTS (SELECT FROM held_case AS h WHERE h.application_id = d.application_id AND h.is_held) THEN 'case_held'
     WHEN EXISTS (SELECT FROM charge_question AS q WHERE q.claim_id = d.claim_id AND q.answer IS NULL)
         THEN 'charges_asked'
     WHEN c.payable_from > $2 THEN 'not_due_yet'

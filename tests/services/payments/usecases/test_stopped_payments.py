@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from contracts.events.applications import StaffAct
 from contracts.events.payments import ClaimResumed, ClaimRevoked
 from contracts.ids import DisbursementId
 from services.payments.claims.queues import Queue
@@ -25,6 +26,7 @@ from tests.services.payments.usecases.test_advances import advance_paid, dropped
 from tests.services.payments.usecases.test_batches import approve, build, change_to_ach
 from tests.services.payments.usecases.test_charges import asking, decides, says
 from tests.services.payments.usecases.test_claims import batch_of, confirm, word
+from tests.services.payments.usecases.test_held_cases import staff
 
 __all__ = ["asking"]
 
@@ -120,10 +122,15 @@ async def renumbered(desk):
     await run(desk, "UPDATE payee SET supplier_number = '0000000666' WHERE provider_id = $1", PROVIDER)
 
 
+async def case_held(desk):
+    await staff(desk, ANN, StaffAct.HELD, sequence=7)
+
+
 REASONS = [
     (said_yes, StopReason.CLAIM_STOPPED),
     (refused, StopReason.CLAIM_REFUSED),
     (went_on, StopReason.LEFT_THE_BATCH),
+    (case_held, StopReason.CASE_HELD),
     (asked_again, StopReason.CHARGES_ASKED),
     (gathered_into_the_next_month, StopReason.NOT_DUE_YET),
     (in_review, StopReason.CLAIM_IN_REVIEW),
