@@ -12,7 +12,9 @@ from cairn.commands import (
     dead_letters,
     exam_vouchers,
     issuers,
+    keys,
     ledger,
+    outbox,
     payees,
     payment_vouchers,
     preparation,
@@ -38,6 +40,7 @@ processes.register(app)
 preparation.register(app)
 cases.register(app)
 ledger.register(app)
+keys.register(app)
 issuers.register(app)
 budgets.register(app)
 exam_vouchers.register(app)
@@ -47,6 +50,7 @@ payment_vouchers.register(app)
 payees.register(app)
 reconcile.register(app)
 dead_letters.register(app)
+outbox.register(app)
 contracts_commands.register(app)
 app.command()(demo)
 app.command()(drill)

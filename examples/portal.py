@@ -1,6 +1,7 @@
 """A partner portal in one screen: apply for a person, watch the case, send what is missing, withdraw.
 
-Run it against a live stack: `python -m examples.portal --api URL --key KEY --provider lorain-ccc --credential coding`
+Run it against a live stack:
+`python -m examples.portal --api URL --key KEY --provider lorain-ccc --credential lorain-coding`
 """
 
 import argparse

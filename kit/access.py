@@ -17,6 +17,7 @@ from contracts.errors import NotFound, Refused
 from contracts.texts import Slug
 from kit.clock import Clock, SystemClock
 from kit.db import Connection, Database
+from kit.operator_acts import By, keep_act
 
 Kind = Literal["partner", "provider", "issuer", "staff", "finance"]
 KINDS: tuple[str, ...] = get_args(Kind)
@@ -53,7 +54,7 @@ class Unauthenticated(Refused):
 
 
 class TooManyLiveKeys(Refused):
-    """{kind} {principal_id} has {live} live keys; revoke one before issuing another."""
+    """{kind} {principal_id} has {live} live keys. `cairn keys list` shows them, `cairn keys revoke` ends one."""
 
     code = "too_many_live_keys"
 
@@ -97,10 +98,11 @@ async def issue_key(
     return f"cairn_{prefix}_{secret}_{_checksum(prefix, secret)}"
 
 
-async def revoke_key(tx: Connection, *, prefix: str, now: datetime) -> None:
-    """End a key; callers that hold it are refused within `CACHE_SECONDS`."""
-    if await tx.fetchval(_REVOKE, prefix, now) is None:
+async def revoke_key(tx: Connection, *, prefix: str, by: By) -> None:
+    """End a key; callers that hold it are refused within `CACHE_SECONDS`. Only the owner's role may, in its schema."""
+    if await tx.fetchval(_REVOKE, prefix, by.at) is None:
         raise NotFound(kind="API key")
+    await keep_act(tx, "key_revoked", prefix, by)
 
 
 def prefix_of(key: str) -> str:

@@ -11,7 +11,7 @@ from uuid import UUID
 from zlib import crc32
 
 from contracts.envelope import FACT_BYTES_MAX, Envelope, Fact, schema_uri, source_of
-from contracts.errors import NotFound, Refused
+from contracts.errors import Refused
 from contracts.ids import uuid7
 from contracts.topics import topic_of
 from kit.db import Connection
@@ -82,25 +82,11 @@ INSERT INTO outbox (shard, key, topic, event_id, type, record_key, headers, payl
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 """
 
-_PARKED = "SELECT topic, key, outbox_id, reason, parked_at FROM outbox_parked ORDER BY parked_at"
-_UNPARK = "DELETE FROM outbox_parked WHERE topic = $1 AND key = $2 RETURNING key"
-
 
 class FactTooLarge(Refused):
     """A fact of type {type} takes {bytes} bytes; the most is {bytes_max}."""
 
     code = "fact_too_large"
-
-
-@dataclass(frozen=True)
-class Parked:
-    """A key whose facts wait because the first of them cannot be published."""
-
-    topic: str
-    key: str
-    outbox_id: int
-    reason: str
-    parked_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,17 +173,6 @@ async def append_record(
     await tx.execute(
         _APPEND_RECORD, shard_of(key), key, topic, event_id, kind, record_key, encode_headers(headers), value, now
     )
-
-
-async def list_parked(tx: Connection) -> list[Parked]:
-    """Every key that waits, the longest first."""
-    return [Parked(**dict(row)) for row in await tx.fetch(_PARKED)]
-
-
-async def unpark(tx: Connection, *, topic: str, key: str) -> None:
-    """Let the relay try a parked key again, once its cause is mended."""
-    if await tx.fetchval(_UNPARK, topic, key) is None:
-        raise NotFound(kind="parked key")
 
 
 def shard_of(key: str) -> int:

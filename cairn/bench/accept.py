@@ -61,7 +61,7 @@ async def _prepare(bench: Bench) -> list[str]:
     """Load the pack into applications' own copy, and a partner key for each caller."""
     from datetime import UTC, datetime, timedelta
 
-    from cairn.commands.preparation import issue_for
+    from cairn.commands.keys import issue_for
     from services.eligibility.main import load_program
     from services.eligibility.settings import EligibilitySettings
 

@@ -1,16 +1,13 @@
 """`cairn dlq`: records that no consumer could take; look at them, send them again, or skip them with a reason."""
 
-import asyncio
 import getpass
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cairn.commands.preparation import settings
+from cairn.commands.acting import ActorOption, Owner, in_schema
 from cairn.output import JsonFlag, answer, columns
 
 if TYPE_CHECKING:
@@ -21,20 +18,9 @@ REDRIVEN_MAX = 1000
 """By one command, which is one transaction."""
 
 
-class Owner(StrEnum):
-    """Whose consumer refused the record."""
-
-    APPLICATIONS = "applications"
-    ELIGIBILITY = "eligibility"
-    PAYMENTS = "payments"
-    NOTIFICATIONS = "notifications"
-    WORKFLOWS = "workflows"
-
-
 ServiceOption = Annotated[Owner, typer.Option("--service", help="Whose dead letters.")]
 NUMBER = typer.Argument(metavar="ID", help="The dead letter's number, from `cairn dlq list`.")
 Number = Annotated[int, NUMBER]
-Actor = Annotated[str | None, typer.Option("--actor", help="Who does it; this login's name where left out.")]
 
 dlq = typer.Typer(help="Dead letters: records that a consumer could not take.", no_args_is_help=True)
 
@@ -48,7 +34,7 @@ def list_all(service: ServiceOption, as_json: JsonFlag = False) -> None:
     """Every dead letter that is still open."""
     from kit.dead_letters import list_dead_letters
 
-    letters = [_row(each) for each in _in_schema(service, list_dead_letters)]
+    letters = [_row(each) for each in in_schema(service, list_dead_letters)]
     rows = [tuple(letters[0]), *(tuple(map(str, each.values())) for each in letters)] if letters else []
     answer(as_json, {"dead_letters": letters}, columns(rows) or "There are none.")
 
@@ -58,7 +44,7 @@ def show(number: Number, service: ServiceOption, as_json: JsonFlag = False) -> N
     """One dead letter with its headers and reason."""
     from kit.dead_letters import show as read
 
-    letter = _all_of(_in_schema(service, lambda tx: read(tx, number)))
+    letter = _all_of(in_schema(service, lambda tx: read(tx, number)))
     answer(as_json, {"dead_letter": letter}, "\n".join(f"{key}: {value}" for key, value in letter.items()))
 
 
@@ -70,7 +56,7 @@ def redrive(
     consumer: Annotated[str | None, typer.Option(help="With --all: of this consumer only.")] = None,
     reason: Annotated[str | None, typer.Option(help="With --all: dead for this reason only.")] = None,
     at_most: Annotated[int, typer.Option(min=1, max=REDRIVEN_MAX, help="With --all: so many, the oldest first.")] = 100,
-    actor: Actor = None,
+    actor: ActorOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Send it to its topic again, or all of them; kept with who did it and when."""
@@ -81,10 +67,10 @@ def redrive(
         raise typer.BadParameter("give one ID, or --all and what narrows it")
     who, now = actor or getpass.getuser(), datetime.now(UTC)
     if number is not None:
-        _in_schema(service, lambda tx: again(tx, number, who, now))
+        in_schema(service, lambda tx: again(tx, number, who, now))
         answer(as_json, {"redriven": number, "actor": who}, f"Dead letter {number} goes to its topic again.")
         return
-    letters = _in_schema(
+    letters = in_schema(
         service,
         lambda tx: redrive_all(tx, consumer=consumer, reason=reason, letters_max=at_most, actor=who, now=now),
     )
@@ -98,34 +84,15 @@ def skip(
     number: Number,
     service: ServiceOption,
     reason: Annotated[str, typer.Option(help="Why it may be left out.")],
-    actor: Actor = None,
+    actor: ActorOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Close it without sending it again; kept with who did it and why."""
     from kit.dead_letters import skip as leave
 
     who, now = actor or getpass.getuser(), datetime.now(UTC)
-    _in_schema(service, lambda tx: leave(tx, number, who, reason, now))
+    in_schema(service, lambda tx: leave(tx, number, who, reason, now))
     answer(as_json, {"skipped": number, "actor": who, "reason": reason}, f"Dead letter {number} is skipped.")
-
-
-def _in_schema(service: Owner, work: Callable[[Any], Awaitable[Any]]) -> Any:
-    given = settings()
-
-    async def run() -> Any:
-        from kit.db import Database
-
-        role = f"cairn_{service.value}"
-        database = await Database.connect(
-            given.dsn(role), schema=service.value, application_name="cairn dlq", connections_max=1
-        )
-        try:
-            async with database.transaction() as tx:
-                return await work(tx)
-        finally:
-            await database.close()
-
-    return asyncio.run(run())
 
 
 def _row(letter: "DeadLetter") -> dict[str, Any]:

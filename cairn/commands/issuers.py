@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cairn.commands.acting import ActorOption, ReasonOption, acting
 from cairn.commands.preparation import settings
 from cairn.output import JsonFlag, answer
 
@@ -39,3 +40,22 @@ def add_key(
     given = ApplicationsSettings.model_validate(settings().model_dump())
     asyncio.run(register_issuer_key(given, issuer, kid, public))
     answer(as_json, {"issuer_id": issuer, "kid": kid}, f"{issuer} may sign with {kid}.")
+
+
+@issuers.command("end-key")
+def end_key(
+    issuer: Annotated[str, typer.Option(help="The issuer's id in the program pack.")],
+    kid: Annotated[str, typer.Option(help="The key's id, as the issuer's signatures name it.")],
+    reason: ReasonOption,
+    actor: ActorOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """End an issuer's key at once; what it signed and was taken before stays, and who ended it is kept."""
+    from services.applications.main import end_issuer_key
+    from services.applications.settings import ApplicationsSettings
+
+    given = ApplicationsSettings.model_validate(settings().model_dump())
+    by = acting(actor, reason)
+    asyncio.run(end_issuer_key(given, issuer, kid, by))
+    facts = {"issuer_id": issuer, "kid": kid, "actor": by.actor, "ended_at": by.at}
+    answer(as_json, facts, f"What {issuer} signs with {kid} counts no longer.")

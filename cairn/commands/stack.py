@@ -10,10 +10,13 @@ import typer
 
 from cairn.exits import Exit, Fault
 from cairn.output import JsonFlag, answer, columns
-from cairn.stack.layout import Home, default_home
+from cairn.stack.layout import ROOT, Home, default_home
 
 if TYPE_CHECKING:
     from cairn.stack.supervisor import Supervisor
+
+PACK = "oh-imap"
+"""The program pack of a local stack that is asked for no other."""
 
 
 def register(app: typer.Typer) -> None:
@@ -28,18 +31,22 @@ def up(
         bool, typer.Option("--detach", help="Return once everything is ready; `cairn down` ends it.")
     ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget all data of this data folder first.")] = False,
+    pack: Annotated[
+        list[str] | None,
+        typer.Option(help="A program pack of programs/ to load where its program is not there yet (repeatable); none."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", hidden=True)] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Start the engines and every process, and stay in front of them until Ctrl-C."""
+    """Start the engines and every process with the program oh-imap, and stay in front of them until Ctrl-C."""
     from cairn.stack import control
     from cairn.stack.local import until_asked
 
-    home = Home(default_home())
+    home, packs = Home(default_home()), _packs(pack)
     if detach:
         with home.held():
             pass
-        state = control.start_detached(home, fresh=fresh)
+        state = control.start_detached(home, fresh=fresh, packs=packs)
         answer(as_json, state | _addresses(home, state), _text(home, state))
         return
     teller = _Teller(as_json=as_json, quiet=quiet)
@@ -50,12 +57,23 @@ def up(
 
         with stop_signals() as asked:
             end_with_parent()
-            return await until_asked(asked, home, fresh=fresh, on_change=teller.tell)
+            return await until_asked(asked, home, fresh=fresh, packs=packs, on_change=teller.tell)
 
     if not asyncio.run(run()):
         raise Fault("Stopped before the stack was ready.")
     if not as_json and not quiet:
         print("Stopped.", flush=True)
+
+
+def _packs(asked: list[str] | None) -> list[str]:
+    """The packs to load; a name that is no pack is refused before anything starts."""
+    from cairn.stack.control import NO_PACK
+
+    wanted = [name for name in (asked or [PACK]) if name != NO_PACK]
+    known = sorted(path.parent.name for path in (ROOT / "programs").glob("*/program.toml"))
+    if not set(wanted) <= set(known):
+        raise typer.BadParameter(f"the packs are: {', '.join(known)}; {NO_PACK} loads none", param_hint="'--pack'")
+    return list(dict.fromkeys(wanted))
 
 
 class _Teller:

@@ -111,7 +111,7 @@ def read_catalog(folder: Path) -> dict[str, Any]:
 
 
 async def _key(settings: "ProcessSettings", kind: str, identity: str) -> str:
-    from cairn.commands.preparation import issue_for
+    from cairn.commands.keys import issue_for
 
     return await issue_for(settings, kind, identity, list(SCOPES[kind]), datetime.now(UTC) + KEYS_EXPIRE_AFTER)
 

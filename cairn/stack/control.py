@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -13,6 +14,8 @@ from cairn.stack.engines import environment
 from cairn.stack.faults import NotRunning, UnitFailed
 from cairn.stack.layout import ROOT, Home
 
+NO_PACK = "none"
+"""What stands for no program pack on the command line."""
 START_SECONDS_MAX = 420.0
 STOP_SECONDS_MAX = 90.0
 POLL_SECONDS = 0.1
@@ -34,9 +37,10 @@ def adopt(home: Home) -> None:
         os.environ.setdefault(name, value)
 
 
-def start_detached(home: Home, *, fresh: bool) -> dict[str, Any]:
+def start_detached(home: Home, *, fresh: bool, packs: Sequence[str]) -> dict[str, Any]:
     """Start a stack that outlives this command; its state once it is ready."""
     argv = [sys.executable, "-m", "cairn", "up", "--quiet", *(["--fresh"] if fresh else [])]
+    argv += [argument for name in packs or (NO_PACK,) for argument in ("--pack", name)]
     home.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
     log = home.path / "supervisor.log"
     with log.open("wb") as output:

@@ -1,7 +1,7 @@
 """The whole local stack as one context: engines, what `cairn bootstrap` makes, then Cairn's processes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from cairn.stack.engines import engines_of, environment, settings_fields
@@ -13,10 +13,15 @@ from cairn.stack.supervisor import Supervisor
 
 @asynccontextmanager
 async def local_stack(
-    home: Home, *, fresh: bool = False, on_change: Callable[[Supervisor], None] | None = None
+    home: Home,
+    *,
+    fresh: bool = False,
+    packs: Sequence[str] = (),
+    on_change: Callable[[Supervisor], None] | None = None,
 ) -> AsyncIterator[Supervisor]:
     """Bring everything up and yield once all of it is ready; stop it in reverse order at the end.
 
+    Of the program packs `packs`, by their folders' names, those are loaded whose program is not there yet.
     Raises a `Fault` of `cairn.stack.faults` that says what is missing or failed.
     """
     stack = Supervisor(home, fresh=fresh, on_change=on_change)
@@ -24,6 +29,7 @@ async def local_stack(
         make_secrets(home)
         await stack.start(list(engines_of(home, stack.ports).values()))
         await _bootstrap(environment(home, stack.ports))
+        await _load(packs, environment(home, stack.ports))
         await stack.start(processes_of(home, stack.ports))
         stack.ready()
         yield stack
@@ -34,6 +40,16 @@ async def _bootstrap(variables: Mapping[str, str]) -> None:
     from kit.settings import ProcessSettings
 
     await bootstrap(ProcessSettings.model_validate(settings_fields(variables)))
+
+
+async def _load(packs: Sequence[str], variables: Mapping[str, str]) -> None:
+    from cairn.bootstrap.programs import publish
+    from services.eligibility.settings import EligibilitySettings
+
+    settings = EligibilitySettings.model_validate(settings_fields(variables))
+    for name in packs:
+        # A program that was loaded by hand may be newer than the checkout's: a start does not take it back.
+        await publish(settings, settings.programs_dir / name, replace=False)
 
 
 def addresses(home: Home, ports: Mapping[str, int]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from kit.access import Access
 from kit.clock import SystemClock
 from kit.db import Database
 from kit.kafka import Consumer
+from kit.operator_acts import By
 from kit.paging import PageCursors
 from kit.process import Lifetime
 from kit.process import run as run_process
@@ -95,6 +96,15 @@ async def register_issuer_key(
     db = await Database.connect(settings.dsn(ROLE), schema=SCHEMA, application_name="cairn issuers", connections_max=1)
     try:
         await attesting.register_key(issuer_id, kid, public_jwk, db=db, now=SystemClock().now(), not_after=not_after)
+    finally:
+        await db.close()
+
+
+async def end_issuer_key(settings: ApplicationsSettings, issuer_id: str, kid: str, by: By) -> None:
+    """Let what an issuer signs with this key count no longer."""
+    db = await Database.connect(settings.dsn(ROLE), schema=SCHEMA, application_name="cairn issuers", connections_max=1)
+    try:
+        await attesting.end_key(issuer_id, kid, by, db=db)
     finally:
         await db.close()
 

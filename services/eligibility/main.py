@@ -58,14 +58,17 @@ async def open_doors(life: Lifetime, settings: EligibilitySettings) -> APIRouter
     return router(EligibilityDoors(access=Access(db), db=db, vault=vault, shelf=PackShelf()))
 
 
-async def load_program(settings: EligibilitySettings, folder: Path) -> dict[str, Any]:
-    """Validate the pack in `folder`, keep it and publish it. `packs.PackFaulty` names every fault."""
+async def load_program(settings: EligibilitySettings, folder: Path, *, replace: bool = True) -> dict[str, Any]:
+    """Validate the pack in `folder`, keep it and publish it. `packs.PackFaulty` names every fault.
+
+    Without `replace` only a program that is not there yet is published.
+    """
     loaded = await asyncio.to_thread(packs.load, folder.name, PackFolders(folder.parent).files)
     db = await Database.connect(
         settings.dsn(ROLE), schema=NAME, application_name="cairn program load", connections_max=1
     )
     try:
-        load = await usecases.publish_program(loaded, db=db, now=SystemClock().now())
+        load = await usecases.publish_program(loaded, db=db, now=SystemClock().now(), replace=replace)
     finally:
         await db.close()
     return {"program_id": load.program_id, "pack_version": load.pack_version, "changed": load.changed}

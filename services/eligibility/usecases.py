@@ -54,11 +54,17 @@ class ProgramLoad:
     changed: bool
 
 
-async def publish_program(loaded: LoadedPack, *, db: Database, now: datetime) -> ProgramLoad:
-    """Keep the version, make it the current one and tell everybody; nothing happens where it is current already."""
+async def publish_program(loaded: LoadedPack, *, db: Database, now: datetime, replace: bool = True) -> ProgramLoad:
+    """Keep the version, make it the current one and tell everybody; nothing happens where it is current already.
+
+    Without `replace` a program of which any version is current stays as it is.
+    """
     program = loaded.pack.program
     async with db.transaction() as tx:
         await store.lock_program(tx, program.id)
+        current = None if replace else await store.current_version(tx, program.id)
+        if current is not None:
+            return ProgramLoad(program.id, current, changed=False)
         await store.keep_version(tx, program.id, loaded.version, loaded.content, now=now)
         changed = await store.publish(tx, program.id, program.title, loaded.version, now=now)
         if changed:

@@ -1,24 +1,29 @@
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
 
+from cairn.issued_keys import list_keys
 from contracts.errors import NotFound
 from kit import access as access_module
 from kit.access import Access, TooManyLiveKeys, Unauthenticated, issue_key, prefix_of, revoke_key
 from kit.clock import FixedClock
 from kit.db import Database
+from kit.operator_acts import ActUnexplained, By
 from tests.support.engines import FreshDatabase
+from tests.support.operator_acts import acts_on
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 LATER = NOW + timedelta(days=90)
+BY = By("ops", "the portal lost it", NOW)
 
 
 @pytest.fixture
 async def owner(service: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(service.owner_dsn)
+    connection = await asyncpg.connect(service.owner_dsn, server_settings={"search_path": "access"})
     yield connection
     await connection.close()
 
@@ -81,12 +86,12 @@ async def test_keys_expire_and_are_revoked_within_the_cache_s_time(
     key, clock = await issue(owner), FixedClock(NOW)
     access = Access(database, clock=clock, cache_seconds=60)
     await access.principal_for(f"Bearer {key}")
-    await revoke_key(owner, prefix=prefix_of(key), now=NOW)
+    await revoke_key(owner, prefix=prefix_of(key), by=BY)
     await access.principal_for(f"Bearer {key}")
     with pytest.raises(Unauthenticated):
         await Access(database, clock=clock).principal_for(f"Bearer {key}")
     with pytest.raises(NotFound):
-        await revoke_key(owner, prefix="0" * 12, now=NOW)
+        await revoke_key(owner, prefix="0" * 12, by=BY)
     fresh = await issue(owner)
     await access.principal_for(f"Bearer {fresh}")
     clock.advance(timedelta(days=90))
@@ -101,9 +106,34 @@ async def test_two_keys_live_at_once_and_no_third(database: Database, owner: asy
     access = Access(database, clock=FixedClock(NOW))
     for key in (first, second):
         await access.principal_for(f"Bearer {key}")
-    await revoke_key(owner, prefix=prefix_of(first), now=NOW)
+    await revoke_key(owner, prefix=prefix_of(first), by=BY)
     assert await issue(owner)
     assert await issue(owner, now=LATER + timedelta(days=1))
+
+
+async def test_keys_are_listed_without_their_secrets_and_a_revocation_is_on_record(
+    service: FreshDatabase, owner: asyncpg.Connection
+) -> None:
+    first, second = await issue(owner), await issue(owner)
+    await revoke_key(owner, prefix=prefix_of(first), by=BY)
+    await revoke_key(owner, prefix=prefix_of(first), by=replace(BY, at=NOW + timedelta(hours=1)))
+    assert [each.prefix for each in await list_keys(owner, now=NOW)] == [prefix_of(second)]
+    both = {each.prefix: each for each in await list_keys(owner, now=NOW, ended=True)}
+    assert both[prefix_of(first)].state(NOW) == "revoked"
+    assert both[prefix_of(first)].revoked_at == NOW
+    assert both[prefix_of(second)].state(NOW) == "live"
+    assert both[prefix_of(second)].state(LATER) == "expired"
+    assert await list_keys(owner, now=NOW, kind="staff", ended=True) == []
+    assert await list_keys(owner, now=NOW, principal_id="nobody", ended=True) == []
+    acts = await acts_on(owner, prefix_of(first))
+    assert [(act.act, act.actor, act.reason) for act in acts] == [("key_revoked", BY.actor, BY.reason)] * 2
+    async with owner.transaction():
+        with pytest.raises(ActUnexplained):
+            await revoke_key(owner, prefix=prefix_of(second), by=replace(BY, reason=" "))
+    stranger = await asyncpg.connect(service.dsn("cairn_applications"))
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await stranger.execute("SELECT FROM access.operator_act")
+    await stranger.close()
 
 
 async def test_the_cache_is_bounded(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,18 +11,21 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import TopicAuthorizationFailedError
 from prometheus_client import REGISTRY
 
+from cairn.parked_keys import list_parked, unpark
 from contracts.envelope import Envelope
 from contracts.errors import Unavailable
 from contracts.ids import ApplicationId, uuid7
 from kit import producer as producer_module
 from kit import relay as relay_module
 from kit.db import Database
-from kit.outbox import SHARDS, append, append_all, append_record, list_parked, unpark
+from kit.operator_acts import By
+from kit.outbox import SHARDS, append, append_all, append_record
 from kit.producer import start_producer
 from kit.relay import Relay
 from kit.settings import ProcessSettings
 from tests.kit.kafka_tools import NOW, TOPIC, reading, running, until, withdrawn
 from tests.support.engines import FreshDatabase
+from tests.support.operator_acts import acts_on
 
 
 async def depth(database: Database) -> int:
@@ -174,7 +177,10 @@ async def test_a_record_the_broker_refuses_parks_its_key_and_the_partition_goes_
             [parked] = await list_parked(tx)
             assert parked.reason == "record_refused: MessageSizeTooLargeError"
             await tx.execute("DELETE FROM outbox WHERE id = $1", parked.outbox_id)
-            await unpark(tx, topic=parked.topic, key=parked.key)
+            by = By("ops", "the record was larger than the topic takes", NOW)
+            await unpark(tx, topic=parked.topic, key=parked.key, by=by)
+            [act] = await acts_on(tx, f"{parked.topic}/{parked.key}")
+            assert (act.act, act.actor, act.reason, act.acted_at) == ("outbox_retried", by.actor, by.reason, NOW)
         await until(lambda: drained(database))
         assert b"after" in (await until(lambda: _two(read, large)))[1].value
 

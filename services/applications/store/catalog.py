@@ -110,7 +110,10 @@ _FIND_ISSUER_KEY = """
 SELECT issuer_id, key_id, public_jwk, not_before, not_after FROM issuer_key WHERE issuer_id = $1 AND key_id = $2
 """
 
-_END_ISSUER_KEY = "UPDATE issuer_key SET not_after = $3 WHERE issuer_id = $1 AND key_id = $2 RETURNING key_id"
+# A key that has ended already does not count again until the later moment.
+_END_ISSUER_KEY = """
+UPDATE issuer_key SET not_after = least(not_after, $3) WHERE issuer_id = $1 AND key_id = $2 RETURNING key_id
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from contracts.errors import Conflict
+from contracts.errors import Conflict, NotFound
 from contracts.events.applications import CompletionAttested
 from contracts.ids import AttestationId
 from kit.db import Connection, Database
 from kit.idempotency import Answer
+from kit.operator_acts import By, keep_act
 from kit.outbox import append
 from services.applications import views
 from services.applications.attestation import IssuerKey, public_part, read_unverified, require_subject, verify
@@ -86,7 +87,9 @@ async def register_key(
             raise IssuerKeyTaken(issuer_id=issuer_id)
 
 
-async def end_key(issuer_id: str, key_id: str, *, db: Database, now: datetime) -> bool:
-    """Let a key count no longer; attestations that were kept stay. False where there is no such key."""
+async def end_key(issuer_id: str, key_id: str, by: By, *, db: Database) -> None:
+    """Let a key count no longer; attestations that were kept stay. `NotFound` where there is no such key."""
     async with db.transaction() as tx:
-        return await catalog.end_issuer_key(tx, issuer_id=issuer_id, key_id=key_id, not_after=now)
+        if not await catalog.end_issuer_key(tx, issuer_id=issuer_id, key_id=key_id, not_after=by.at):
+            raise NotFound(kind="issuer key")
+        await keep_act(tx, "issuer_key_ended", f"{issuer_id}/{key_id}", by)

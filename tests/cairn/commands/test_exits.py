@@ -29,6 +29,7 @@ def test_help_lists_the_commands_and_the_exit_codes(tmp_path: Path) -> None:
         (["bootstrap"], Exit.NOT_RUNNING),
         (["run", "payments"], Exit.NOT_RUNNING),
         (["run", "nothing"], Exit.USAGE),
+        (["up", "--pack", "nothing"], Exit.USAGE),
         (["run", "payments", "--service", "payments"], Exit.USAGE),
         (["nothing"], Exit.USAGE),
         (["dlq", "redrive", "--service", "payments"], Exit.USAGE),

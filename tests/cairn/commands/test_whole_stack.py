@@ -1,7 +1,11 @@
 """`cairn up` to `cairn down`: every engine and process of one data folder, driven by commands only."""
 
+import asyncio
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -9,8 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import psutil
 import pytest
+from joserfc.jwk import OKPKey
 
 from cairn.exits import Exit
 from cairn.stack.engines import ENGINES
@@ -75,11 +81,12 @@ def test_preparation_may_be_repeated_while_it_runs(up: tuple[Path, dict[str, Any
     assert cairn(home, "migrate", "--json").facts == {"ok": True, "migrations_applied": []}
 
 
-def test_a_pack_is_loaded_and_a_key_opens_the_api(up: tuple[Path, dict[str, Any]]) -> None:
+def test_a_pack_is_there_and_a_key_opens_the_api(up: tuple[Path, dict[str, Any]]) -> None:
     home, said = up
     loaded = cairn(home, "program", "load", str(ROOT / "programs" / "oh-imap"), "--json")
     assert loaded.code == Exit.OK, loaded
-    assert loaded.facts["schedules_set"] == ["fiscal-year-turn/oh-imap"]
+    assert loaded.facts["changed"] is False
+    assert loaded.facts["schedules_set"] == []
     bad = cairn(home, "keys", "issue", "--kind", "partner", "--id", "Not A Slug", "--scope", "applications:read")
     assert bad.code == Exit.USAGE
     key = ("keys", "issue", "--kind", "partner", "--id", "portal", "--scope", "applications:read")
@@ -93,6 +100,98 @@ def test_a_pack_is_loaded_and_a_key_opens_the_api(up: tuple[Path, dict[str, Any]
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {issued.facts['key']}"})
     with urllib.request.urlopen(request, timeout=10) as answer:
         assert b"oh-imap" in answer.read()
+
+
+def test_the_first_call_of_the_operations_page(up: tuple[Path, dict[str, Any]]) -> None:
+    """The commands of "The first call" as they stand there, with this stack's data folder."""
+    home, _ = up
+    page = (ROOT / "docs" / "operations.md").read_text()
+    script = page[page.index("## The first call") :].split("```")[1]
+    assert "up --detach" in script
+    script = "\n".join(line for line in script.splitlines() if "up --detach" not in line)
+    env = {key: value for key, value in os.environ.items() if not key.startswith("CAIRN_")}
+    done = subprocess.run(
+        ["/bin/bash", "-euo", "pipefail", "-c", script.replace(".venv/bin", str(Path(sys.executable).parent))],
+        cwd=ROOT,
+        env=env | {"CAIRN_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    application = json.loads(done.stdout[done.stdout.index("{") : done.stdout.rindex("}") + 1])
+    assert (application["program_id"], application["credential_id"]) == ("oh-imap", "lorain-coding")
+
+
+def test_a_key_is_revoked_and_the_next_one_issued(up: tuple[Path, dict[str, Any]]) -> None:
+    home, _ = up
+    holder = ("--kind", "partner", "--id", "harbor")
+    issue = ("keys", "issue", *holder, "--scope", "applications:read", "--json")
+    first, second = (cairn(home, *issue).facts["key"] for _ in range(2))
+    third = cairn(home, *issue)
+    assert third.code == Exit.FAILED
+    assert "`cairn keys revoke`" in third.facts["message"]
+    prefix = first.split("_")[1]
+    why = ("--reason", "the portal lost it", "--actor", "ops")
+    assert cairn(home, "keys", "revoke", prefix, *why, "--json").facts["prefix"] == prefix
+    listed = cairn(home, "keys", "list", *holder, "--ended", "--json").facts["keys"]
+    assert {each["prefix"]: each["state"] for each in listed} == {prefix: "revoked", second.split("_")[1]: "live"}
+    assert first.split("_")[2] not in json.dumps(listed)
+    assert prefix not in cairn(home, "keys", "list", *holder).out
+    assert cairn(home, *issue).code == Exit.OK
+    missing = cairn(home, "keys", "revoke", "0" * 12, *why, "--json")
+    assert (missing.code, missing.facts["code"]) == (Exit.FAILED, "not_found")
+    unexplained = cairn(home, "keys", "revoke", prefix, "--reason", " ", "--json")
+    assert (unexplained.code, unexplained.facts["code"]) == (Exit.FAILED, "act_unexplained")
+
+
+def test_an_issuers_key_is_ended(up: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    home, _ = up
+    jwk = tmp_path / "key.jwk"
+    jwk.write_text(json.dumps(OKPKey.generate_key("Ed25519").as_dict(private=False)))
+    key = ("--issuer", "lorain-ccc", "--kid", "key-1")
+    why = ("--reason", "the issuer lost it", "--actor", "ops", "--json")
+    assert cairn(home, "issuers", "add-key", *key, str(jwk)).code == Exit.OK
+    assert cairn(home, "issuers", "end-key", *key, *why).facts["kid"] == "key-1"
+    missing = cairn(home, "issuers", "end-key", "--issuer", "lorain-ccc", "--kid", "key-2", *why)
+    assert (missing.code, missing.facts["code"]) == (Exit.FAILED, "not_found")
+
+
+def test_a_parked_key_is_listed_and_tried_again(up: tuple[Path, dict[str, Any]]) -> None:
+    home, _ = up
+    service = ("--service", "notifications", "--json")
+    assert cairn(home, "outbox", "list", *service).facts["parked"] == []
+
+    def in_database(statement: str) -> list[Any]:
+        async def run() -> list[Any]:
+            url = _status(home)["environment"]["CAIRN_DATABASE_URL"]
+            password = (home / "secrets" / "pg_cairn_owner.password").read_text()
+            connection = await asyncpg.connect(url, user="cairn_owner", password=password)
+            try:
+                return await connection.fetch(statement)
+            finally:
+                await connection.close()
+
+        return asyncio.run(run())
+
+    in_database(
+        "INSERT INTO notifications.outbox (shard, key, topic, event_id, type, headers, created_at)"
+        " VALUES (0, 'a-key', 'cairn.nowhere', gen_random_uuid(), 'test', '[]', now())"
+    )
+    give_up = time.monotonic() + 60
+    while not (parked := cairn(home, "outbox", "list", *service).facts["parked"]):
+        assert time.monotonic() < give_up
+    assert (parked[0]["topic"], parked[0]["key"], parked[0]["reason"]) == ("cairn.nowhere", "a-key", "topic_unknown")
+    in_database(f"DELETE FROM notifications.outbox WHERE id = {parked[0]['outbox_id']}")
+    why = ("--reason", "the row named a topic that is not there", "--actor", "ops")
+    retried = cairn(home, "outbox", "retry", "cairn.nowhere", "a-key", *why, *service)
+    assert retried.code == Exit.OK, retried
+    assert cairn(home, "outbox", "list", *service).facts["parked"] == []
+    again = cairn(home, "outbox", "retry", "cairn.nowhere", "a-key", *why, *service)
+    assert (again.code, again.facts["code"]) == (Exit.FAILED, "not_found")
+    [act] = in_database("SELECT act, subject, actor FROM notifications.operator_act")
+    assert tuple(act) == ("outbox_retried", "cairn.nowhere/a-key", "ops")
 
 
 @pytest.mark.parametrize("service", ["applications", "eligibility", "payments", "notifications", "workflows"])

@@ -3,17 +3,25 @@
 import base64
 import json
 import warnings
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from joserfc import jws
 from joserfc.jwk import ECKey, OctKey, OKPKey
 
+from contracts.errors import NotFound
 from contracts.events.applications import CompletionAttested
+from kit.operator_acts import By
 from services.applications.attestation import IssuerKeyUnfit, public_part
+from services.applications.store import catalog
 from services.applications.usecases import attesting
 from tests.services.applications.cast import NOW, Cast, Issuer
+from tests.support.operator_acts import acts_on
+
+
+def by(at: datetime) -> By:
+    return By("ops", "the issuer lost its key", at)
 
 
 def part(value: Any) -> str:
@@ -63,7 +71,7 @@ async def test_forged_foreign_and_misdirected_statements_change_nothing(cast: Ca
         await attesting.register_key(one.issuer_id, one.kid, one.public_jwk, db=cast.service_db, now=NOW)
     expired = Issuer("lorain-ccc", "key-old")
     await attesting.register_key("lorain-ccc", "key-old", expired.public_jwk, db=cast.service_db, now=NOW)
-    assert await attesting.end_key("lorain-ccc", "key-old", db=cast.service_db, now=NOW + timedelta(seconds=1))
+    await attesting.end_key("lorain-ccc", "key-old", by(NOW + timedelta(seconds=1)), db=cast.service_db)
     cast.clock.advance(timedelta(minutes=1))
     enrollment_id = await cast.enroll(await cast.submit())
     other = await cast.enroll(await cast.submit(person_ssn="219-09-4444"))
@@ -128,7 +136,22 @@ async def test_a_key_is_registered_once_and_never_replaced(cast: Cast, issuer: I
         await attesting.register_key(
             "lorain-ccc", issuer.kid, Issuer("lorain-ccc").public_jwk, db=cast.service_db, now=NOW
         )
-    assert not await attesting.end_key("lorain-ccc", "no-such", db=cast.service_db, now=NOW)
+
+
+async def test_ending_a_key_is_on_record_and_is_never_put_off(cast: Cast, issuer: Issuer) -> None:
+    for hours in (1, 2):
+        await attesting.end_key("lorain-ccc", issuer.kid, by(NOW + timedelta(hours=hours)), db=cast.service_db)
+    async with cast.service_db.transaction() as tx:
+        kept = await catalog.find_issuer_key(tx, issuer_id="lorain-ccc", key_id=issuer.kid)
+        acts = await acts_on(tx, f"lorain-ccc/{issuer.kid}")
+    assert kept is not None
+    assert kept.not_after == NOW + timedelta(hours=1)
+    assert [(act.act, act.actor, act.acted_at - NOW) for act in acts] == [
+        ("issuer_key_ended", "ops", timedelta(hours=1)),
+        ("issuer_key_ended", "ops", timedelta(hours=2)),
+    ]
+    with pytest.raises(NotFound):
+        await attesting.end_key("lorain-ccc", "no-such", by(NOW), db=cast.service_db)
 
 
 @pytest.mark.parametrize(

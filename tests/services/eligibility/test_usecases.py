@@ -258,6 +258,8 @@ async def test_publishing_again_changes_nothing_and_going_back_is_a_change(desk:
     now = SUBMITTED + timedelta(days=1)
     assert not (await usecases.publish_program(pack(), db=desk.db, now=now)).changed
     assert (await usecases.publish_program(other, db=desk.db, now=now)).changed
+    kept = await usecases.publish_program(pack(), db=desk.db, now=now, replace=False)
+    assert (kept.pack_version, kept.changed) == (other.version, False)
     assert (await usecases.publish_program(pack(), db=desk.db, now=now)).changed
     published = [fact for fact in await desk.facts(ProgramPublished) if fact.program_id == "oh-imap"]
     assert [fact.pack_version for fact in published] == [pack().version, other.version, pack().version]
