@@ -22,7 +22,11 @@ from cairn.exits import Exit
 from cairn.stack.engines import ENGINES
 from cairn.stack.layout import ROOT, Home
 from cairn.stack.process import PROCESSES
+from contracts.ids import ApplicationId
 from tests.cairn.commands.calling import cairn
+from tests.kit.kafka_tools import Sent, as_sent, envelope_of, send, withdrawn
+
+POISON_SECONDS_MAX = 90.0
 
 
 @pytest.fixture(scope="module")
@@ -201,6 +205,79 @@ def test_there_are_no_dead_letters(up: tuple[Path, dict[str, Any]], service: str
     missing = cairn(home, "dlq", "skip", "1", "--service", service, "--reason", "a try", "--json")
     assert missing.code == Exit.FAILED
     assert missing.facts["code"] == "not_found"
+
+
+GOOD = withdrawn(ApplicationId.new())
+POISON: dict[str, tuple[dict[str, bytes | None], bytes | None]] = {
+    "envelope_unreadable": ({"ce_id": b"no-uuid"}, b"{}"),
+    "type_unknown": ({"ce_type": b"cairn.applications.application.vanished.v1"}, b"{}"),
+    "version_unknown": ({"ce_type": b"cairn.applications.application.withdrawn.v9"}, b"{}"),
+    "value_missing": ({}, None),
+    "not_json": ({}, b"\xff\xfe no JSON"),
+    "schema_invalid": ({}, b'{"reason": 7}'),
+}
+"""What is wrong with a record of each kind: headers unlike a good record's, and the value."""
+
+
+def poison(reason: str) -> Sent:
+    headers, value = POISON[reason]
+    key, _, good = as_sent(GOOD, envelope_of(GOOD))
+    return key, value, list((dict(good) | headers).items())
+
+
+def open_letters(home: Path, service: str, count: int) -> dict[str, dict[str, Any]]:
+    """The open dead letters by reason, once there are so many."""
+    give_up = time.monotonic() + POISON_SECONDS_MAX
+    while True:
+        found = cairn(home, "dlq", "list", "--service", service, "--json").facts["dead_letters"]
+        if len(found) == count:
+            return {letter["reason"]: letter for letter in found}
+        assert time.monotonic() < give_up, found
+
+
+def test_poison_is_buried_and_redriven_or_skipped_by_command(up: tuple[Path, dict[str, Any]]) -> None:
+    """Every kind of bad record on a real topic; the bridge reads it, and so do the other services."""
+    home, said = up
+    bootstrap = f"127.0.0.1:{said['ports']['kafka']}"
+    asyncio.run(send(bootstrap, *map(poison, POISON)))
+    dlq = ("--service", "workflows", "--actor", "ada", "--json")
+    first = open_letters(home, "workflows", len(POISON))
+    assert first.keys() == POISON.keys()
+    for reason in ("envelope_unreadable", "not_json"):
+        shown = _shown(home, first[reason])
+        key, value, headers = poison(reason)
+        assert (shown["reason"], shown["key"], shown["acts"]) == (reason, key, [])
+        assert value is not None
+        assert shown["value"] == value.decode(errors="backslashreplace")
+        assert shown["headers"]["ce_type"] == dict(headers)["ce_type"].decode()
+        assert shown["explanation"]
+    redriven = {"envelope_unreadable", "version_unknown", "not_json"}
+    for reason in redriven:
+        done = cairn(home, "dlq", "redrive", str(first[reason]["id"]), *dlq)
+        assert done.facts == {"ok": True, "redriven": first[reason]["id"], "actor": "ada"}
+    for reason in POISON.keys() - redriven:
+        assert cairn(home, "dlq", "skip", str(first[reason]["id"]), "--reason", "a trial", *dlq).code == Exit.OK
+    settled = cairn(home, "dlq", "skip", str(first["not_json"]["id"]), "--reason", "too late", *dlq)
+    assert (settled.code, settled.facts["code"]) == (Exit.FAILED, "dead_letter_settled")
+    skipped = _shown(home, first["type_unknown"])
+    assert skipped["state"] == "skipped"
+    [act] = skipped["acts"]
+    assert (act["act"], act["actor"], act["reason"]) == ("skipped", "ada", "a trial")
+    # Nothing mended them meanwhile: each comes back as a dead letter of its own.
+    again = open_letters(home, "workflows", len(redriven))
+    assert again.keys() == redriven
+    assert {letter["id"] for letter in again.values()}.isdisjoint(letter["id"] for letter in first.values())
+    # Behind the redriven records on the same partition: whoever has this one has stepped over those.
+    asyncio.run(send(bootstrap, poison("type_unknown")))
+    assert open_letters(home, "workflows", len(redriven) + 1).keys() == redriven | {"type_unknown"}
+    # It has no handler for the type, so that only the type and the envelope are poison to it.
+    of_any_type = {"envelope_unreadable", "type_unknown", "version_unknown"}
+    assert open_letters(home, "eligibility", len(of_any_type) + 1).keys() == of_any_type
+
+
+def _shown(home: Path, letter: dict[str, Any]) -> dict[str, Any]:
+    called = cairn(home, "dlq", "show", str(letter["id"]), "--service", "workflows", "--json")
+    return called.facts["dead_letter"]
 
 
 def test_logs_are_shown_and_hold_json_lines(up: tuple[Path, dict[str, Any]]) -> None:
