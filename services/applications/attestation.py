@@ -49,6 +49,12 @@ class IssuerOutOfScope(Forbidden):
     code = "issuer_out_of_scope"
 
 
+class StatementOfAnother(Forbidden):
+    """The statement names another issuer than the one that hands it in."""
+
+    code = "statement_of_another"
+
+
 class StatementMismatch(Refused):
     """The statement is about another {subject}."""
 
@@ -139,6 +145,12 @@ def verify(unverified: Unverified, key: IssuerKey | None, *, scope: frozenset[st
     if statement.iss not in scope:
         raise IssuerOutOfScope(pointer="/attestation")
     return statement
+
+
+def require_own(unverified: Unverified, *, issuer_id: str) -> None:
+    """An issuer hands in what it signed itself."""
+    if unverified.statement.iss != issuer_id:
+        raise StatementOfAnother(pointer="/attestation")
 
 
 def require_subject(statement: Statement, *, enrollment_id: str, credential_id: str) -> None:

@@ -157,6 +157,20 @@ class EnrollmentView(View):
     links: EnrollmentLinks
 
 
+class AttestableEnrollment(View):
+    """A course as an issuer of its credential sees it: how far it has come."""
+
+    enrollment_id: str
+    program_id: str
+    provider_id: str
+    credential_id: str
+    state: str
+    case_open: bool
+    started_at: datetime | None
+    milestones: list[str]
+    completed_on: str | None
+
+
 class EnrollmentPage(View):
     items: list[EnrollmentView]
     next: str | None
@@ -327,6 +341,21 @@ def _add_to_profile(award: CredentialAward, title: str, provider: str, verificat
         "certId": award.credential_award_id,
     }
     return f"https://www.linkedin.com/profile/add?{urlencode(fields, quote_via=quote)}"
+
+
+def attestable_enrollment(enrollment: Enrollment) -> AttestableEnrollment:
+    e = enrollment
+    return AttestableEnrollment(
+        enrollment_id=e.enrollment_id,
+        program_id=e.program_id,
+        provider_id=e.provider_id,
+        credential_id=e.credential_id,
+        state=e.state,
+        case_open=e.case_open,
+        started_at=e.started_at,
+        milestones=list(e.milestones),
+        completed_on=e.completed_on,
+    )
 
 
 def enrollment_view(enrollment: Enrollment, *, public_url: str) -> EnrollmentView:

@@ -1,4 +1,7 @@
-"""The college API: answer, report the course, attest, report exams, claim; for a provider's own enrollments alone."""
+"""The college API: answer, report the course, attest, report exams, claim; for a provider's own enrollments alone.
+
+Issuers hand in their own statements through the same door, for the credentials they may attest.
+"""
 
 from typing import Annotated
 
@@ -29,7 +32,7 @@ StateParameter = Annotated[EnrollmentState | None, Query(alias="state", descript
 
 
 def router(doors: ApplicationsDoors) -> APIRouter:
-    """Routes for API keys of training providers."""
+    """Routes for API keys of training providers, and of issuers where they attest."""
     routes = APIRouter(prefix="/v1", tags=["college"])
     routes.include_router(_reading(doors))
     routes.include_router(_course(doors))
@@ -148,17 +151,31 @@ def _credential(doors: ApplicationsDoors) -> APIRouter:
     routes = APIRouter()
     writer = require(doors.access, "provider", "enrollments:write")
     once_only = once_from(writer)
+    attester = require(doors.access, {"provider", "issuer"}, "enrollments:write")
+    issuer = require(doors.access, "issuer", "enrollments:read")
+
+    @routes.get("/enrollments/{enrollment_id}/attestation")
+    async def read_attestable_enrollment(
+        enrollment_id: EnrollmentId, caller: Annotated[Principal, Depends(issuer)]
+    ) -> views.AttestableEnrollment:
+        """For an issuer: how far the course has come, in a credential it may attest."""
+        return await attesting.read_attestable(enrollment_id, issuer_id=caller.id, db=doors.db)
 
     @routes.post("/enrollments/{enrollment_id}/attestation", response_model=views.AttestationTaken)
     async def attest_completion(
         enrollment_id: EnrollmentId,
         command: Attest,
-        provider: Annotated[Principal, Depends(writer)],
-        once: Annotated[Once, Depends(once_only)],
+        caller: Annotated[Principal, Depends(attester)],
+        once: Annotated[Once, Depends(once_from(attester))],
     ) -> Response:
-        """Hand in a registered issuer's signed statement of completion; it is kept exactly as it was signed."""
-        call = doors.call(provider, once)
-        return respond(await attesting.attest_completion(enrollment_id, command, call, db=doors.db))
+        """Hand in a registered issuer's signed statement of completion; it is kept exactly as it was signed.
+
+        The college may hand in the statement of any issuer of the credential, an issuer its own.
+        """
+        call, by_issuer = doors.call(caller, once), caller.kind == "issuer"
+        return respond(
+            await attesting.attest_completion(enrollment_id, command, call, by_issuer=by_issuer, db=doors.db)
+        )
 
     @routes.post("/applications/{application_id}/exam-registration", response_model=views.ExamAttemptView)
     async def register_exam(

@@ -44,13 +44,17 @@ def as_provider(provider_id: str) -> dict[str, str]:
     return {"cairn.provider_id": provider_id}
 
 
+def as_issuer(issuer_id: str) -> dict[str, str]:
+    return {"cairn.issuer_id": issuer_id}
+
+
 def as_verifier(verification_token: str) -> dict[str, str]:
     return {"cairn.verification_token": verification_token}
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One write request of one caller: the partner's or provider's id, its key for once-only, and the moment."""
+    """One write request of one caller: its id (a partner, provider or issuer), its key for once-only, the moment."""
 
     caller_id: str
     once: Once

@@ -11,11 +11,18 @@ from kit.idempotency import Answer
 from kit.operator_acts import By, keep_act
 from kit.outbox import append
 from services.applications import views
-from services.applications.attestation import IssuerKey, public_part, read_unverified, require_subject, verify
+from services.applications.attestation import (
+    IssuerKey,
+    public_part,
+    read_unverified,
+    require_own,
+    require_subject,
+    verify,
+)
 from services.applications.commands import Attest
-from services.applications.domain import completed
-from services.applications.store import catalog, credentials, enrollments
-from services.applications.usecases.acting import Call, answer_once, as_provider
+from services.applications.domain import Enrollment, completed
+from services.applications.store import applications, catalog, credentials, enrollments
+from services.applications.usecases.acting import Call, answer_once, as_issuer, as_provider
 from services.applications.usecases.college import lock_own_enrollment
 
 
@@ -25,15 +32,22 @@ class IssuerKeyTaken(Conflict):
     code = "issuer_key_taken"
 
 
-async def attest_completion(enrollment_id: str, command: Attest, call: Call, *, db: Database) -> Answer:
+async def attest_completion(
+    enrollment_id: str, command: Attest, call: Call, *, by_issuer: bool = False, db: Database
+) -> Answer:
     """Complete the enrollment on the strength of a signed statement; a forged or foreign one changes nothing.
 
+    The enrollment's college may hand in any issuer's statement, an issuer (`by_issuer`) its own.
     Raises `MilestonesMissing` while a milestone that the program requires of the credential was not reported.
     """
     unverified = read_unverified(command.attestation)
 
     async def effect(tx: Connection) -> views.AttestationTaken:
-        before = await lock_own_enrollment(tx, enrollment_id, call)
+        if by_issuer:
+            require_own(unverified, issuer_id=call.caller_id)
+            before = await _lock_attestable(tx, enrollment_id, call.caller_id)
+        else:
+            before = await lock_own_enrollment(tx, enrollment_id, call)
         listed = await catalog.find_credential(tx, program_id=before.program_id, credential_id=before.credential_id)
         key = await catalog.find_issuer_key(tx, issuer_id=unverified.statement.iss, key_id=unverified.key_id)
         statement = verify(unverified, key, scope=listed.issuers if listed else frozenset(), now=call.now)
@@ -65,7 +79,31 @@ async def attest_completion(enrollment_id: str, command: Attest, call: Call, *, 
             attested_at=kept.attested_at,
         )
 
-    return await answer_once(call, effect, status=200, db=db, local=as_provider(call.caller_id))
+    local = as_issuer(call.caller_id) if by_issuer else as_provider(call.caller_id)
+    return await answer_once(call, effect, status=200, db=db, local=local)
+
+
+async def read_attestable(enrollment_id: str, *, issuer_id: str, db: Database) -> views.AttestableEnrollment:
+    """How far a course has come that the issuer may attest; nothing of the person and nothing of the money."""
+    async with db.transaction(local=as_issuer(issuer_id)) as tx:
+        return views.attestable_enrollment(await _find_attestable(tx, enrollment_id, issuer_id))
+
+
+async def _lock_attestable(tx: Connection, enrollment_id: str, issuer_id: str) -> Enrollment:
+    """The enrollment, read after its case is locked, so that nobody else changes it meanwhile."""
+    if await applications.lock_of_enrollment(tx, enrollment_id) is None:
+        raise NotFound(kind="enrollment")
+    return await _find_attestable(tx, enrollment_id, issuer_id)
+
+
+async def _find_attestable(tx: Connection, enrollment_id: str, issuer_id: str) -> Enrollment:
+    enrollment = await enrollments.find(tx, enrollment_id)
+    if enrollment is None:
+        raise NotFound(kind="enrollment")
+    listed = await catalog.find_credential(tx, program_id=enrollment.program_id, credential_id=enrollment.credential_id)
+    if listed is None or issuer_id not in listed.issuers:
+        raise NotFound(kind="enrollment")
+    return enrollment
 
 
 async def register_key(

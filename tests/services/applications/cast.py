@@ -158,6 +158,10 @@ class Cast:
     other_partner: Caller
     college: Caller
     other_college: Caller
+    guild: Caller
+    """An issuer of `cybersecurity`; the college is one too."""
+    bakery: Caller
+    """An issuer of nothing that the program lists."""
     staff: Caller
     anyone: httpx.AsyncClient
     doors_db: Database

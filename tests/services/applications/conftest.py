@@ -24,6 +24,7 @@ PUBLIC_URL = "https://cairn.example"
 SCOPES = {
     "partner": ("applications:read", "applications:write"),
     "provider": ("enrollments:read", "enrollments:write"),
+    "issuer": ("enrollments:read", "enrollments:write"),
     "staff": ("cases:read",),
 }
 
@@ -72,6 +73,8 @@ async def cast(fresh_database) -> AsyncIterator[Cast]:
             other_partner=await caller("partner", "lookout"),
             college=await caller("provider", "lorain-ccc"),
             other_college=await caller("provider", "cleveland-state"),
+            guild=await caller("issuer", "cyber-guild"),
+            bakery=await caller("issuer", "bakery"),
             staff=await caller("staff", "alex"),
             anyone=http,
             doors_db=doors_db,

@@ -168,3 +168,66 @@ async def test_ending_a_key_is_on_record_and_is_never_put_off(cast: Cast, issuer
 def test_only_public_signing_keys_are_registered(jwk: dict[str, Any]) -> None:
     with pytest.raises(IssuerKeyUnfit):
         public_part(jwk)
+
+
+async def test_an_issuer_hands_in_its_own_statement_for_a_credential_it_may_attest(cast: Cast, issuer: Issuer) -> None:
+    guild, bakery = Issuer("cyber-guild"), Issuer("bakery")
+    for one in (guild, bakery):
+        await attesting.register_key(one.issuer_id, one.kid, one.public_jwk, db=cast.service_db, now=NOW)
+    enrollment_id = await cast.enroll(await cast.submit(credential_id="cybersecurity"))
+    coding = await cast.enroll(await cast.submit(person_ssn="219-09-4444"))
+    path = f"/v1/enrollments/{enrollment_id}/attestation"
+    seen = (await cast.guild.get(path)).json()
+    assert (seen["credential_id"], seen["state"], seen["completed_on"]) == ("cybersecurity", "started", None)
+    own = {"attestation": guild.sign(enrollment_id, "cybersecurity")}
+    elsewhere = f"/v1/enrollments/{coding}/attestation"
+    forged = Issuer("cyber-guild").sign(enrollment_id, "cybersecurity")
+    refused = [
+        (cast.guild, path, issuer.sign(enrollment_id, "cybersecurity"), 403, "statement_of_another"),
+        (cast.guild, path, forged, 403, "signature_invalid"),
+        (cast.guild, elsewhere, guild.sign(coding, "coding"), 404, "not_found"),
+        (cast.bakery, path, bakery.sign(enrollment_id, "cybersecurity"), 404, "not_found"),
+        (cast.bakery, path, own["attestation"], 403, "statement_of_another"),
+        (cast.other_college, path, own["attestation"], 404, "not_found"),
+    ]
+    for caller, where, signed, status, code in refused:
+        answer = await caller.post(where, {"attestation": signed})
+        assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+    assert await cast.outbox(CompletionAttested) == []
+    taken = await cast.guild.post(path, own)
+    assert (taken.status_code, taken.json()["issuer_id"]) == (200, "cyber-guild")
+    # The college's registrar says the same of the same day: it is told who had said so before.
+    again = await cast.college.post(path, {"attestation": issuer.sign(enrollment_id, "cybersecurity")})
+    assert again.json() == taken.json()
+    (fact,) = await cast.outbox(CompletionAttested)
+    assert (fact.issuer_id, fact.provider_id) == ("cyber-guild", "lorain-ccc")
+    assert (await cast.guild.get(path)).json()["completed_on"] == "2026-03-10"
+
+
+async def test_an_issuer_is_told_what_another_issuer_attested_before(cast: Cast, issuer: Issuer) -> None:
+    guild = Issuer("cyber-guild")
+    await attesting.register_key(guild.issuer_id, guild.kid, guild.public_jwk, db=cast.service_db, now=NOW)
+    enrollment_id = await cast.enroll(await cast.submit(credential_id="cybersecurity"))
+    path = f"/v1/enrollments/{enrollment_id}/attestation"
+    first = await cast.college.post(path, {"attestation": issuer.sign(enrollment_id, "cybersecurity")})
+    second = await cast.guild.post(path, {"attestation": guild.sign(enrollment_id, "cybersecurity")})
+    assert (second.status_code, second.json()) == (200, first.json())
+
+
+async def test_an_issuer_reads_how_far_a_course_has_come_and_nothing_else(cast: Cast) -> None:
+    application_id = await cast.submit(credential_id="cybersecurity")
+    enrollment_id = await cast.enroll(application_id)
+    coding = await cast.enroll(await cast.submit(person_ssn="219-09-4444"))
+    for caller, where, status in [
+        (cast.guild, f"/v1/enrollments/{enrollment_id}/attestation", 200),
+        (cast.guild, f"/v1/enrollments/{coding}/attestation", 404),
+        (cast.bakery, f"/v1/enrollments/{enrollment_id}/attestation", 404),
+        (cast.college, f"/v1/enrollments/{enrollment_id}/attestation", 403),
+        (cast.guild, f"/v1/enrollments/{enrollment_id}", 403),
+        (cast.guild, f"/v1/enrollments/{enrollment_id}/person", 403),
+        (cast.guild, "/v1/enrollments", 403),
+        (cast.guild, f"/v1/applications/{application_id}", 403),
+    ]:
+        answer = await caller.get(where)
+        assert answer.status_code == status, (where, answer.text)
+        assert not {"award_cents", "price_cents", "given_name"} & answer.json().keys()

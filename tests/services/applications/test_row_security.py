@@ -55,6 +55,8 @@ async def test_nobody_sees_anything_until_it_says_for_whom_it_acts(cast: Cast, i
         {"cairn.partner_id": "lookout"},
         {"cairn.provider_id": "cleveland-state"},
         {"cairn.provider_id": "harbor"},
+        {"cairn.issuer_id": ""},
+        {"cairn.issuer_id": "cyber-guild"},
         {"cairn.actor": "stranger"},
         {"cairn.verification_token": "x" * 32},
     ):
@@ -68,6 +70,8 @@ async def test_nobody_sees_anything_until_it_says_for_whom_it_acts(cast: Cast, i
         "attestation",
         "credential_award",
     }
+    registrar = await counts(cast, {"cairn.issuer_id": "lorain-ccc"})
+    assert {table for table, count in registrar.items() if count} == {"application", "enrollment", "attestation"}
     # What one transaction said does not reach the next one on the same connection.
     assert await counts(cast, {}) == nothing
 
