@@ -1,8 +1,9 @@
 """What a determination pins for the rest of a case: amounts, deadlines, exam policy, from one version of one pack."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -105,3 +106,9 @@ class CasePlan(_Part):
     claim_auto_approve_max_cents: Cents = 0
     priority_group: Annotated[int, Field(ge=0, le=99)] | None = None
     """The person's place among the program's priority groups, 0 the first; None outside of them."""
+    time_zone: Annotated[str, Field(max_length=64)] | None = None
+    """The program's IANA zone, by which its days begin and end; None in plans made before it was pinned."""
+
+    def day_of(self, moment: datetime) -> str:
+        """The calendar day (YYYY-MM-DD) of `moment` where the program is; in UTC where no zone is pinned."""
+        return f"{moment.astimezone(ZoneInfo(self.time_zone) if self.time_zone else UTC):%Y-%m-%d}"

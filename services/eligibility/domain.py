@@ -212,4 +212,5 @@ def plan_for(matter: Matter, *, eligible: bool, priority_group: int | None = Non
         milestones=[Milestone(code=m.code, required=m.required) for m in credential.milestones] if credential else [],
         claim_auto_approve_max_cents=max(automatic, default=0),
         priority_group=priority_group if eligible else None,
+        time_zone=program.time_zone,
     )

@@ -11,6 +11,7 @@ from contracts.events.applications import ApplicationClosed, ApplicationSubmitte
 from contracts.events.eligibility import ApplicationDetermined, PlannedWaits
 from contracts.ids import ApplicationId, DeterminationId
 from contracts.personal import Declaration
+from contracts.plan import CasePlan
 from contracts.steps.eligibility import Determination, Determine
 from kit.db import Connection, Database
 from kit.outbox import append
@@ -185,11 +186,16 @@ def _differences(first: Determination, again: Decided) -> list[str]:
     for name, one, other in (
         ("outcome", first.outcome, again.outcome),
         ("missing", first.missing, again.missing),
-        ("plan", first.plan, again.plan),
+        ("plan", first.plan, _as_far_as_pinned(again.plan, first.plan)),
     ):
         if one != other:
             differences.append(name)
     return differences
+
+
+def _as_far_as_pinned(again: CasePlan, first: CasePlan) -> CasePlan:
+    """A plan made before the zone was pinned says nothing of it, and so nothing else."""
+    return again if first.time_zone else again.model_copy(update={"time_zone": None})
 
 
 async def record_application(fact: ApplicationSubmitted, *, tx: Connection) -> None:

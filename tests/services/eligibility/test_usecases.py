@@ -1,6 +1,7 @@
 """Determinations on a real database: once, sealed, replayable, told to everybody."""
 
 import asyncio
+import dataclasses
 import hashlib
 from datetime import timedelta
 from typing import Any
@@ -178,6 +179,7 @@ async def test_a_receipt_replays_and_tells_every_difference(desk: Desk, monkeypa
     answer = await desk.determine(await desk.ask(await desk.admit()))
     again = {"db": desk.db, "vault": desk.vault, "shelf": desk.shelf, "request_id": "r"}
     assert (await usecases.replay(answer.determination_id, **again)).differences == []
+    assert answer.plan.time_zone == "America/New_York"
 
     def stricter(matter: Matter) -> Any:
         return decide(
@@ -188,6 +190,21 @@ async def test_a_receipt_replays_and_tells_every_difference(desk: Desk, monkeypa
     replayed = await usecases.replay(answer.determination_id, **again)
     assert not replayed.agrees
     assert replayed.differences == ["credential_is_funded", "provider_holds_award", "outcome", "plan"]
+
+
+async def test_a_receipt_from_before_the_zone_was_pinned_still_agrees(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def before(matter: Matter) -> Any:
+        found = decide(matter)
+        return dataclasses.replace(found, plan=found.plan.model_copy(update={"time_zone": None}))
+
+    with monkeypatch.context() as earlier:
+        earlier.setattr(usecases, "decide", before)
+        answer = await desk.determine(await desk.ask(await desk.admit()))
+    assert answer.plan.time_zone is None
+    again = {"db": desk.db, "vault": desk.vault, "shelf": desk.shelf, "request_id": "r"}
+    assert (await usecases.replay(answer.determination_id, **again)).differences == []
 
 
 async def test_a_receipt_whose_inputs_were_exchanged_is_broken(desk: Desk) -> None:
