@@ -17,6 +17,7 @@ from temporalio import workflow
 from temporalio.common import RawValue
 
 from contracts.events.applications import ApplicationWithdrawn
+from contracts.ids import ClaimId
 from contracts.journey import (
     CaseView,
     Decision,
@@ -28,8 +29,9 @@ from contracts.journey import (
     Stage,
     StartJourney,
 )
+from contracts.steps.applications import LAPSE_CASE, Awaited
 from contracts.steps.base import I, O, Step
-from workflows import calls, deadlines, questions
+from workflows import calls, deadlines, questions, requests
 from workflows.attributes import Attributes
 from workflows.calls import StepFailed
 from workflows.deadlines import Deadline, Waited
@@ -38,6 +40,8 @@ from workflows.questions import Question
 
 STORY_LINES_MAX = 200
 REVOKED_ENDS = "revoked-claim-ends"
+DEADLINE_ON_RECORD = "deadline-on-record"
+HOLD_REMINDED = "hold-reminded"
 
 
 class CaseEnds(Exception):
@@ -67,12 +71,15 @@ class Conduct:
         self.amount_cents = 0
         self.deadline: Deadline | None = None
         self._outer_deadlines: list[Deadline | None] = []
-        self.held: HoldReason | None = None
-        self.held_since: datetime | None = None
+        self.stopped_for: HoldReason | None = None
+        self.stopped_since: datetime | None = None
+        self.look_again_at: datetime | None = None
+        """When staff are to look again at the case that they stopped."""
         self.closing: StaffClose | None = None
         self.question: Question | None = None
         self.answer: StaffDecide | None = None
         self.approved_by: list[str] = []
+        self.claims_reviewed: set[ClaimId] = set()
         self.barred: set[str] = set()
         """Who approved the claim under review and may not."""
         self.needs_staff = False
@@ -113,7 +120,7 @@ class Conduct:
             outcome=self.outcome,
             program_id=self.submitted.program_id,
             due_at=None if self.deadline is None else self.deadline.due_at,
-            held=self.held,
+            held=self.stopped_for,
             question=None if self.question is None else self.question.code,
             history=list(self.story),
         )
@@ -145,10 +152,10 @@ class Conduct:
         now = Attributes(
             stage=self.stage,
             outcome=self.outcome,
-            hold_reason=self.held,
-            due_at=None if self.deadline is None else self.deadline.due_at,
+            hold_reason=self.stopped_for,
+            due_at=self.look_again_at or (None if self.deadline is None else self.deadline.due_at),
             amount_cents=self.amount_cents or None,
-            needs_staff=self.needs_staff,
+            needs_staff=self.needs_staff or self.stopped_for is not None,
         )
         updates = now.changes_since(self._shown)
         if updates:
@@ -161,8 +168,8 @@ class Conduct:
         """Stand still while staff hold the case; leave if staff closed it or the person withdrew."""
         if self.ending:
             return
-        if self.held is not None:
-            await workflow.wait_condition(lambda: self.held is None)
+        if self.stopped_for is not None:
+            await self._stand_still()
         # Staff closed the case, for a typed reason; the update's validator saw that no payment is on its way.
         if self.closing is not None:
             raise CaseEnds(Outcome.CLOSED_BY_STAFF, self.closing.reason)
@@ -176,6 +183,35 @@ class Conduct:
         if self.paying and self.revoked_ends and self.known.revoked is not None:
             self.may_hold_money = True
             raise CaseEnds(Outcome.CLAIM_REFUSED, self.known.revoked.reason)
+
+    async def _stand_still(self) -> None:
+        """Wait until staff let the case go on or close it, and remind them; nothing else ends a hold."""
+        # Cases that were stopped before staff were reminded stand still as they did then.
+        for _ in range(deadlines.HOLD_REMINDERS_MAX if workflow.patched(HOLD_REMINDED) else 0):
+            if self.stopped_for is None:
+                return
+            await self._until_resumed(self.look_again_at or workflow.now() + deadlines.LOOK_AGAIN)
+        await workflow.wait_condition(lambda: self.stopped_for is None)
+
+    async def _until_resumed(self, look_again_at: datetime) -> None:
+        def is_settled() -> bool:
+            return self.stopped_for is None or self.look_again_at != look_again_at
+
+        left = max(timedelta(seconds=1), look_again_at - workflow.now())
+        try:
+            await workflow.wait_condition(is_settled, timeout=left, timeout_summary="staff: resume or close the case")
+        except TimeoutError:
+            self.look_again_at = workflow.now() + deadlines.LOOK_AGAIN
+            self.show(f"still on hold ({self.stopped_for}): staff resume the case or close it")
+
+    def stop(self, reason: HoldReason) -> None:
+        """Stand still from here on, on the staff's list until somebody resumes or closes the case."""
+        self.stopped_for, self.stopped_since = reason, workflow.now()
+        self.look_again_at = workflow.now() + deadlines.LOOK_AGAIN
+
+    def end_stop(self) -> None:
+        """The case stands still no more."""
+        self.stopped_for = self.stopped_since = self.look_again_at = None
 
     async def wait(self, met: Callable[[], bool], deadline: Deadline) -> Waited:
         """Wait until `met` or the deadline. What came in the same moment as the deadline came in time."""
@@ -206,27 +242,27 @@ class Conduct:
             return False
         gone = (self.known.withdrawn is not None or self.known.lapsed is not None) and not self.paying
         revoked = self.paying and self.revoked_ends
-        return gone or revoked or self.held is not None or self.closing is not None
+        return gone or revoked or self.stopped_for is not None or self.closing is not None
 
     async def do(self, step: Step[I, O], request: I) -> O:
         """Have a step done. One that is refused or fails for good is put to staff; it never fails the case."""
         for _ in range(deadlines.STEP_ROUNDS_MAX):
             await self.clear_to_go()
             try:
-                return await calls.do(step, request)
+                try:
+                    return await calls.do(step, request)
+                except StepFailed as failure:
+                    self.note(f"{failure.step} failed: {failure.code}")
+                question = questions.STEP_REFUSED_WHILE_PAYING if self.paying else questions.STEP_REFUSED
+                again = deadlines.after(
+                    workflow.now(), deadlines.STEP_TRY_AGAIN, f"staff: mend {step.name}, or it is retried"
+                )
+                if await self.ask(question, again) is Decision.REFUSE:
+                    break
             except asyncio.CancelledError:
                 # Canceled in the Temporal UI while the case is being closed already: that must still come to its end.
                 if not self.ending:
                     raise
-                continue
-            except StepFailed as failure:
-                self.note(f"{failure.step} failed: {failure.code}")
-            question = questions.STEP_REFUSED_WHILE_PAYING if self.paying else questions.STEP_REFUSED
-            again = deadlines.after(
-                workflow.now(), deadlines.STEP_TRY_AGAIN, f"staff: mend {step.name}, or it is retried"
-            )
-            if await self.ask(question, again) is Decision.REFUSE:
-                break
         # Staff gave the step up, or nobody mended it in two years.
         raise CaseEnds(Outcome.CLOSED_BY_STAFF, "step_refused")
 
@@ -248,6 +284,27 @@ class Conduct:
         self.show()
         return None if self.answer is None else self.answer.decision
 
+    async def has_lapsed(
+        self, awaited: Awaited, met: Callable[[], bool], *, exam_id: str | None = None, attempt: int | None = None
+    ) -> bool:
+        """Whether the deadline ends the wait. What was acknowledged in time counts, however late its fact arrives."""
+        # Cases that were under way before the deadline was put on the record end as they did then.
+        if not workflow.patched(DEADLINE_ON_RECORD):
+            return True
+        request = requests.lapse(
+            self.id,
+            awaited,
+            documents_known=len(self.known.evidence),
+            claims_known=self.claims_reviewed,
+            exam_id=exam_id,
+            attempt=attempt,
+        )
+        if (await self.do(LAPSE_CASE, request)).lapsed:
+            return True
+        self.note(f"{awaited} was reported in time; its fact is on the way")
+        last = deadlines.after(workflow.now(), deadlines.OVERDUE, f"the fact of the {awaited}, reported in time")
+        return await self.wait(met, last) is Waited.DUE
+
     def shift_deadlines(self, by: timedelta) -> None:
         """Move the current deadline, and those of the waits that a question to staff interrupted."""
         for deadline in (self.deadline, *self._outer_deadlines):
@@ -268,8 +325,8 @@ class Conduct:
     def _details(self) -> str:
         """What the Temporal UI shows for a running case, as Markdown."""
         lines = [f"**Stage** {self.stage}" + (f" → **{self.outcome}**" if self.outcome else "")]
-        if self.held is not None:
-            lines.append(f"**On hold** {self.held}: nothing moves until it is resumed")
+        if self.stopped_for is not None:
+            lines.append(f"**On hold** {self.stopped_for}: nothing moves until it is resumed")
         if self.deadline is not None:
             lines.append(f"**Due** {self.deadline.due_at:%Y-%m-%d %H:%M} UTC: {self.deadline.summary}")
         if self.question is not None:

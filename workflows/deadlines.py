@@ -17,6 +17,11 @@ STEP_ROUNDS_MAX = 104
 OVERDUE = WAIT_MAX
 """What staff must settle although the deadline passed (money is owed) stays open this long again."""
 
+LOOK_AGAIN = timedelta(days=30)
+"""After this long staff look again at a case that they stopped, and again after as long."""
+HOLD_REMINDERS_MAX = 24
+"""How often they are reminded: two years. Only staff end a hold, so it is never ended for them."""
+
 
 class Waited(Enum):
     """How a wait ended."""

@@ -1,8 +1,8 @@
 """The funding journey: one application from determination to reimbursement, read from top to bottom.
 
 One workflow per application. Facts reach it as signals and staff as updates; what it asks of services are steps; what
-it waits for has a deadline from the case's plan. Stages 7 and 8, the provider's claim and payment, are in
-`reimbursement.py`. Money given back is a fact of its own, never a deletion.
+it waits for has a deadline from the case's plan. Stage 5, the exam, is in `exam.py`; stages 7 and 8, the provider's
+claim and payment, in `reimbursement.py`. Money given back is a fact of its own, never a deletion.
 """
 
 import asyncio
@@ -15,14 +15,10 @@ from contracts.events.applications import (
     EnrollmentAccepted,
     EnrollmentRefused,
     EnrollmentWaitlisted,
-    ExamRegistered,
-    ExamResult,
-    ExamResulted,
 )
 from contracts.events.eligibility import Eligibility
 from contracts.ids import EnrollmentId
 from contracts.journey import WORKFLOW_TYPE, Decision, Outcome, Stage, StartJourney
-from contracts.plan import ExamPolicy
 from contracts.steps.applications import (
     CLOSE_CASE,
     RECORD_CREDENTIAL,
@@ -35,23 +31,20 @@ from contracts.steps.eligibility import DETERMINE, Determination
 from contracts.steps.payments import (
     ENCUMBER_FUNDS,
     HOLD_FUNDS,
-    ISSUE_EXAM_VOUCHER,
     RELEASE_FUNDS,
     EncumbranceStatus,
-    ExamVoucherStatus,
     HoldStatus,
     ReleaseFunds,
 )
 from workflows import deadlines, questions, requests
-from workflows.conduct import CaseEnds
+from workflows.conduct import DEADLINE_ON_RECORD, CaseEnds
 from workflows.deadlines import Deadline, Waited
-from workflows.reimbursement import DEADLINE_ON_RECORD, Reimbursement
+from workflows.reimbursement import Reimbursement
 
 DETERMINATIONS_MAX = 20
 ENROLLMENT_REQUESTS_MAX = 3
 HOLDS_MAX = 10
 ENCUMBRANCES_MAX = 20
-VOUCHER_ROUNDS_MAX = 50
 
 
 @workflow.defn(name=WORKFLOW_TYPE)
@@ -324,70 +317,6 @@ class FundingJourney(Reimbursement):
         """Whether the course is behind the person, completed or not."""
         return self.known.completion is not None or self.known.left_course is not None
 
-    # 5 Exam ----------------------------------------------------------------------------------------------------------
-
-    async def pass_exam(self) -> None:
-        """Where the credential has an exam: issue a voucher, wait for the result, let the policy decide on a retake."""
-        policy = self.plan.exam
-        if policy is None:
-            return
-        for attempt in range(1, policy.attempts_max + 1):
-            if attempt > 1:
-                due = await self.enter_until(Stage.EXAM, policy.retake_wait, "exam: wait before the retake")
-                await self.wait(lambda: False, due)
-            result = await self.exam_result(policy, attempt)
-            if result.result is ExamResult.PASSED:
-                self.earned_on = f"{result.resulted_at:%Y-%m-%d}"
-                return
-        # The person did not pass in any of the attempts the policy allows.
-        raise CaseEnds(Outcome.EXAM_NOT_PASSED, "attempts_used_up")
-
-    async def exam_result(self, policy: ExamPolicy, attempt: int) -> ExamResulted:
-        """One attempt: voucher, registration, result. A canceled sitting is no result; the voucher serves again."""
-        waits = self.plan.deadlines
-        await self.issue_exam_voucher(policy, attempt)
-        due = await self.enter_until(Stage.EXAM, waits.exam_registration, f"person: register for attempt {attempt}")
-
-        def is_registered() -> bool:
-            return self.known.exam(attempt) is not None
-
-        def has_result() -> bool:
-            return self.final_result(attempt) is not None
-
-        waited = await self.wait(is_registered, due)
-        # The person did not register in time.
-        if waited is Waited.DUE and await self.has_lapsed(
-            Awaited.EXAM_REGISTRATION, is_registered, exam_id=policy.exam_id, attempt=attempt
-        ):
-            raise CaseEnds(Outcome.EXAM_NOT_PASSED, "not_registered")
-        if isinstance(self.known.exam(attempt), ExamRegistered):
-            due = await self.enter_until(Stage.EXAM, waits.exam_result, f"college: result of attempt {attempt}")
-        if await self.wait(has_result, due) is Waited.DUE:
-            await self.has_lapsed(Awaited.EXAM_RESULT, has_result, exam_id=policy.exam_id, attempt=attempt)
-        result = self.final_result(attempt)
-        # Nobody reported a result in time.
-        if result is None:
-            raise CaseEnds(Outcome.EXAM_NOT_PASSED, "no_result")
-        return result
-
-    def final_result(self, attempt: int) -> ExamResulted | None:
-        """The attempt's result, unless the sitting was canceled."""
-        word = self.known.exam(attempt)
-        return word if isinstance(word, ExamResulted) and word.result is not ExamResult.CANCELED else None
-
-    async def issue_exam_voucher(self, policy: ExamPolicy, attempt: int) -> None:
-        """Have one exam voucher allocated; where none is left, staff see to it."""
-        request = requests.exam_voucher(self.submitted, policy, attempt=attempt, pack_version=self.plan.pack_version)
-        await self.enter(Stage.EXAM)
-        for _ in range(VOUCHER_ROUNDS_MAX):
-            if (await self.do(ISSUE_EXAM_VOUCHER, request)).status is ExamVoucherStatus.ISSUED:
-                return
-            due = deadlines.after(workflow.now(), self.plan.deadlines.credential, "staff: no exam voucher available")
-            if await self.ask(questions.NO_EXAM_VOUCHER, due) is not Decision.RETRY:
-                break
-        # There is no exam voucher to give, and staff see no other way.
-        raise CaseEnds(Outcome.EXAM_NOT_PASSED, "no_exam_voucher")
-
     # 6 Credential ----------------------------------------------------------------------------------------------------
 
     async def record_credential(self) -> None:
@@ -407,6 +336,8 @@ class FundingJourney(Reimbursement):
         """Give back unused money and end the case on the record."""
         ended_in = self.stage
         self.ending, self.paying, self.needs_staff = True, False, False
+        # Canceled during a hold: what is asked while the case is being closed must still find its answer.
+        self.end_stop()
         self.stage, self.outcome, self.deadline = Stage.CLOSED, ending.outcome, None
         self.show(f"closed: {ending.outcome} {' '.join(ending.reasons)}")
         # A step that staff gave up is left out: the case closes, and the ledger's prover shows what was not given back.

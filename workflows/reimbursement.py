@@ -5,61 +5,33 @@ deadline that passes calls staff but does not end the case.
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from temporalio import workflow
 
 from contracts.events.applications import ClaimSubmitted
 from contracts.events.payments import DisbursementRepaired, DisbursementSettled
-from contracts.ids import ClaimId
-from contracts.journey import Decision, Outcome, Stage, StartJourney
-from contracts.plan import CasePlan
-from contracts.steps.applications import LAPSE_CASE, Awaited
+from contracts.journey import Decision, Outcome, Stage
+from contracts.steps.applications import Awaited
 from contracts.steps.payments import PAY_CLAIM, REVIEW_CLAIM, ClaimReviewed, ClaimStatus, PayClaim, PaymentOrdered
 from workflows import deadlines, questions, requests
 from workflows.conduct import CaseEnds
 from workflows.deadlines import Deadline, Waited
-from workflows.staff import StaffUpdates
+from workflows.exam import Examination
 
 CLAIMS_MAX = 20
 APPROVERS_MAX = 4
 REVIEWS_MAX = 40
 """How often staff are asked about one claim: whose approval does not count makes room for another's."""
 PAYMENT_ATTEMPTS_MAX = 10
-DEADLINE_ON_RECORD = "deadline-on-record"
 BARRED_MAKE_ROOM = "barred-approvals-make-room"
+DEADLINE_EACH = "deadline-for-each-payment"
 
 
-class Reimbursement(StaffUpdates):
+class Reimbursement(Examination):
     """A case whose credential is earned, up to the settled payment."""
 
-    plan: CasePlan
     claim: ClaimSubmitted
-    earned_on: str
-
-    def __init__(self, start: StartJourney) -> None:
-        super().__init__(start)
-        self.claims_reviewed: set[ClaimId] = set()
-
-    async def has_lapsed(
-        self, awaited: Awaited, met: Callable[[], bool], *, exam_id: str | None = None, attempt: int | None = None
-    ) -> bool:
-        """Whether the deadline ends the wait. What was acknowledged in time counts, however late its fact arrives."""
-        # Cases that were under way before the deadline was put on the record end as they did then.
-        if not workflow.patched(DEADLINE_ON_RECORD):
-            return True
-        request = requests.lapse(
-            self.id,
-            awaited,
-            documents_known=len(self.known.evidence),
-            claims_known=self.claims_reviewed,
-            exam_id=exam_id,
-            attempt=attempt,
-        )
-        if (await self.do(LAPSE_CASE, request)).lapsed:
-            return True
-        self.note(f"{awaited} was reported in time; its fact is on the way")
-        last = deadlines.after(workflow.now(), deadlines.OVERDUE, f"the fact of the {awaited}, reported in time")
-        return await self.wait(met, last) is Waited.DUE
 
     # 7 Claim ---------------------------------------------------------------------------------------------------------
 
@@ -123,7 +95,7 @@ class Reimbursement(StaffUpdates):
         return decision
 
     def makes_room(self, reviewed: ClaimReviewed) -> bool:
-        """Whether staff are to be asked: there is room for another approval once those that do not count are left out."""
+        """Whether staff are to be asked: there is room for another approval, once what does not count is left out."""
         barred = [name for name in reviewed.approvals_barred if name in self.approved_by]
         is_full = len(self.approved_by) >= APPROVERS_MAX
         if not barred and not is_full:
@@ -168,6 +140,9 @@ class Reimbursement(StaffUpdates):
         """Pay the claim until a payment settles; one that came back is repaired and paid again."""
         due = await self.enter_until(Stage.REIMBURSEMENT, self.plan.deadlines.payment, "finance: payment settled")
         for attempt in range(1, PAYMENT_ATTEMPTS_MAX + 1):
+            if attempt > 1:
+                due = self.next_deadline(due, self.plan.deadlines.payment, "finance: payment settled")
+                self.show()
             request = PayClaim(application_id=self.id, claim_id=self.claim.claim_id, attempt_number=attempt)
             ordered = await self.do(PAY_CLAIM, request)
             if await self.is_settled(ordered, due):
@@ -188,6 +163,7 @@ class Reimbursement(StaffUpdates):
             self.may_hold_money = True
             raise CaseEnds(Outcome.CLAIM_REFUSED, self.known.revoked.reason)
         if not isinstance(self.known.payment(payment), DisbursementSettled | DisbursementRepaired):
+            due = self.next_deadline(due, self.plan.deadlines.payment, "finance: mend what made the payment come back")
             self.call_staff("the payment came back: what made it come back has to be mended")
             await self.wait_for_money(
                 lambda: isinstance(self.known.payment(payment), DisbursementSettled | DisbursementRepaired), due
@@ -200,8 +176,18 @@ class Reimbursement(StaffUpdates):
         """Wait past the deadline too: the money is on its way, so the case stays open and staff are told."""
         if await self.wait(met, due) is not Waited.DUE:
             return
+        last = self.next_deadline(due, deadlines.OVERDUE, "finance: the payment is overdue")
         self.call_staff("the payment is overdue")
-        due.extend(workflow.now() + deadlines.OVERDUE)
+        if last is due:
+            due.extend(workflow.now() + deadlines.OVERDUE)
         # Two years after it was due there is nothing left to wait for.
-        if await self.wait(met, due) is Waited.DUE:
+        if await self.wait(met, last) is Waited.DUE:
             raise CaseEnds(Outcome.CLOSED_BY_STAFF, "payment_never_settled")
+
+    def next_deadline(self, before: Deadline, wait: timedelta, summary: str) -> Deadline:
+        """A deadline of its own for the next wait: one that was moved for a wait before says nothing of this one."""
+        # Cases whose payments shared one deadline go on with it.
+        if not workflow.patched(DEADLINE_EACH):
+            return before
+        self.deadline = deadlines.after(workflow.now(), wait, summary)
+        return self.deadline

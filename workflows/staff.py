@@ -46,32 +46,32 @@ class StaffUpdates(Conduct):
         self._recording = asyncio.Lock()
 
     @workflow.update(name=UPDATE_HOLD, description="Stop the case where it stands, with a reason; its clock stops too.")
-    async def hold(self, act: StaffHold) -> CaseView:
+    async def stop_case(self, act: StaffHold) -> CaseView:
         """Stop the case: no step is begun, no deadline passes. Payments keeps back what was ordered but not sent."""
-        self.held, self.held_since = act.reason, workflow.now()
+        self.stop(act.reason)
         self.show(f"held by {act.actor}: {act.reason}")
         return await self._record(StaffAct.HELD, act, act.reason)
 
-    @hold.validator
-    def may_hold(self, act: StaffHold) -> None:
+    @stop_case.validator
+    def may_stop(self, act: StaffHold) -> None:
         self._must_be_open()
-        if self.held is not None:
-            raise _reject("already_held", f"The case is already on hold ({self.held}).")
+        if self.stopped_for is not None:
+            raise _reject("already_held", f"The case is already on hold ({self.stopped_for}).")
 
     @workflow.update(name=UPDATE_RESUME, description="Let a held case go on; its deadline moves by as long.")
     async def resume(self, act: StaffResume) -> CaseView:
         """Let the case go on. The deadline moves by the length of the hold."""
-        held_since = self.held_since
-        if held_since is not None:
-            self.shift_deadlines(workflow.now() - held_since)
-        self.held, self.held_since = None, None
+        stopped_since = self.stopped_since
+        if stopped_since is not None:
+            self.shift_deadlines(workflow.now() - stopped_since)
+        self.end_stop()
         self.show(f"resumed by {act.actor}")
-        return await self._record(StaffAct.RESUMED, act, "resumed", due_at=self.due_to_others(), held_since=held_since)
+        return await self._record(StaffAct.RESUMED, act, "resumed", due_at=self.due_to_others(), held_since=stopped_since)
 
     @resume.validator
     def may_resume(self, act: StaffResume) -> None:
         self._must_be_open()
-        if self.held is None:
+        if self.stopped_for is None:
             raise _reject("not_held", "The case is not on hold.")
 
     @workflow.update(name=UPDATE_EXTEND, description="Move the current deadline later.")
@@ -124,7 +124,7 @@ class StaffUpdates(Conduct):
     async def close_case(self, act: StaffClose) -> CaseView:
         """End the case. A hold ends with it."""
         self.closing = act
-        self.held, self.held_since = None, None
+        self.end_stop()
         self.note(f"closed by {act.actor}: {act.reason}")
         return await self._record(StaffAct.CLOSED, act, act.reason)
 
@@ -144,7 +144,7 @@ class StaffUpdates(Conduct):
     def _must_move(self, what: str) -> None:
         if self.outcome is not None and self.question is None:
             raise _reject("case_closed", "The case has ended, or is being closed.")
-        if self.held is not None:
+        if self.stopped_for is not None:
             raise _reject("case_held", f"The case is on hold and its clock stands still: resume it before the {what}.")
 
     async def _record(

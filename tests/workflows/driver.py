@@ -136,6 +136,12 @@ class Case:
             view = await self.view()
         return view
 
+    async def lines(self, words: str, count: int) -> None:
+        """Wait until that many lines of the case's history hold these words."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while sum(words in line for line in (await self.view()).history) < count:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+
     async def act(self, update: str, act: Any) -> CaseView:
         """Act as staff."""
         return await self.handle.execute_update(update, act, result_type=CaseView)

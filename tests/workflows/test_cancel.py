@@ -9,11 +9,14 @@ from uuid import uuid4
 import pytest
 from temporalio.client import Client
 
-from contracts.journey import Outcome, Stage
+from contracts.journey import UPDATE_DECIDE, UPDATE_HOLD, Decision, Outcome, Stage
 from contracts.steps.applications import CLOSE_CASE
 from contracts.steps.payments import HOLD_FUNDS, PAY_CLAIM, RELEASE_FUNDS, REVIEW_CLAIM
 from tests.workflows.driver import Case, journey_workers, until_asked
 from tests.workflows.fakes import FakeSteps
+from tests.workflows.test_eligibility_stage import decide
+from tests.workflows.test_failing_steps import refused
+from tests.workflows.test_staff import HOLD
 
 
 @pytest.fixture
@@ -73,3 +76,28 @@ async def test_a_cancel_in_the_moment_of_the_last_fact_still_closes_the_case(liv
     await live.handle.cancel()
     gate.set()
     assert await live.outcome() is Outcome.WITHDRAWN
+
+
+async def test_a_cancel_during_a_question_of_the_close_still_closes_the_case(live: Case, steps: FakeSteps) -> None:
+    steps.script(RELEASE_FUNDS, refused())
+    await live.start()
+    await live.to_learning()
+    await live.tell(live.withdrawn())
+    await live.reaches(Stage.CLOSED, question="step_refused")
+    await live.handle.cancel()
+    assert await live.outcome() is Outcome.WITHDRAWN
+    assert len(steps.of(RELEASE_FUNDS)) == 2
+    assert len(steps.of(CLOSE_CASE)) == 1
+
+
+async def test_a_case_canceled_during_a_hold_takes_staffs_answer_while_it_closes(live: Case, steps: FakeSteps) -> None:
+    steps.script(RELEASE_FUNDS, refused())
+    await live.start()
+    await live.to_learning()
+    await live.act(UPDATE_HOLD, HOLD)
+    await live.handle.cancel()
+    view = await live.reaches(Stage.CLOSED, question="step_refused")
+    assert view.held is None
+    await live.act(UPDATE_DECIDE, decide("step_refused", Decision.RETRY))
+    assert await live.outcome() is Outcome.CLOSED_BY_STAFF
+    assert len(steps.of(RELEASE_FUNDS)) == 2

@@ -51,6 +51,7 @@ async def test_documents_that_settle_nothing_end_after_a_bound(case: Case, steps
         await case.reaches(Stage.INFORMATION, noted=f"determination {number}: more_information")
         await case.tell(case.document(number))
     assert await case.outcome() is Outcome.INCOMPLETE
+    assert steps.of(CLOSE_CASE)[0].reasons == ["too_many_determinations"]
     assert len(steps.of(DETERMINE)) == DETERMINATIONS_MAX
 
 

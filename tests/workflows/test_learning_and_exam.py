@@ -1,6 +1,6 @@
 """Stages 4 to 6: learning, exam, credential."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -11,6 +11,7 @@ from contracts.steps.payments import ISSUE_EXAM_VOUCHER, RELEASE_FUNDS, ExamVouc
 from tests.workflows.driver import LONG_AGO, Case
 from tests.workflows.fakes import PLAN_WITH_EXAM, FakeSteps
 from tests.workflows.test_eligibility_stage import decide
+from workflows.exam import SITTINGS_MAX
 
 NONE_LEFT = ExamVoucherResult(status=ExamVoucherStatus.NONE_AVAILABLE)
 
@@ -81,6 +82,60 @@ async def test_a_canceled_sitting_is_no_attempt(case: Case, steps: FakeSteps) ->
     await case.tell(case.resulted(ExamResult.PASSED))
     await case.reaches(Stage.CLAIM)
     assert len(steps.of(ISSUE_EXAM_VOUCHER)) == 1
+
+
+async def test_a_sitting_registered_after_a_cancel_has_deadlines_of_its_own(case: Case, steps: FakeSteps) -> None:
+    """Registration may take thirty days and the result forty-five, however long the canceled sitting took."""
+    await case.start()
+    await case.to_exam()
+    for wait in (timedelta(days=20), timedelta(days=40)):
+        await case.passes(wait)
+        await case.tell(case.registered() if wait.days == 20 else case.resulted(ExamResult.CANCELED))
+        await case.reaches(Stage.EXAM, noted="exam registered" if wait.days == 20 else "exam resulted")
+    await case.passes(timedelta(days=20))
+    await case.tell(case.registered())
+    await case.passes(timedelta(days=40))
+    await case.tell(case.resulted(ExamResult.PASSED))
+    await case.reaches(Stage.CLAIM)
+    assert len(steps.of(ISSUE_EXAM_VOUCHER)) == 1
+
+
+async def test_nobody_registers_again_after_a_cancel(case: Case, steps: FakeSteps) -> None:
+    await case.start()
+    await case.to_exam()
+    await case.tell(case.registered())
+    await case.reaches(Stage.EXAM, noted="exam registered")
+    await case.passes(timedelta(days=40))
+    await case.tell(case.resulted(ExamResult.CANCELED))
+    assert await case.outcome() is Outcome.EXAM_NOT_PASSED
+    assert steps.of(CLOSE_CASE)[0].reasons == ["not_registered"]
+
+
+async def test_sittings_that_are_canceled_without_end_end_the_case(case: Case, steps: FakeSteps) -> None:
+    await case.start()
+    await case.to_exam()
+    for number in range(1, SITTINGS_MAX + 1):
+        await case.tell(case.registered())
+        await case.lines("exam registered", number)
+        await case.tell(case.resulted(ExamResult.CANCELED))
+        await case.lines("exam resulted", number)
+    assert await case.outcome() is Outcome.EXAM_NOT_PASSED
+    assert steps.of(CLOSE_CASE)[0].reasons == ["too_many_sittings"]
+
+
+@pytest.mark.parametrize(("zone", "day"), [("America/New_York", "2026-08-31"), (None, "2026-09-01")])
+async def test_an_evening_result_counts_for_the_programs_own_day(
+    case: Case, steps: FakeSteps, zone: str | None, day: str
+) -> None:
+    """Half past nine in the evening of 31 August in Ohio; plans without a zone keep to UTC."""
+    steps.plan = PLAN_WITH_EXAM.model_copy(update={"time_zone": zone})
+    evening = datetime(2026, 9, 1, 1, 30, tzinfo=UTC)
+    await case.start()
+    await case.to_exam()
+    await case.tell(case.registered())
+    await case.tell(case.resulted(ExamResult.PASSED).model_copy(update={"resulted_at": evening}))
+    await case.reaches(Stage.CLAIM)
+    assert steps.of(RECORD_CREDENTIAL)[0].earned_on == day
 
 
 async def test_the_person_does_not_register(case: Case, steps: FakeSteps) -> None:

@@ -167,6 +167,29 @@ async def test_an_overdue_payment_calls_staff_and_stays_open(case: Case) -> None
     assert await case.outcome() is Outcome.REIMBURSED
 
 
+async def test_every_payment_has_a_deadline_of_its_own(case: Case) -> None:
+    """The first one was overdue: that says nothing of when the second one is."""
+
+    async def told_overdue() -> int:
+        return sum("the payment is overdue" in line for line in (await case.view()).history)
+
+    await case.start()
+    await case.to_reimbursement()
+    await case.passes(timedelta(days=31))
+    await case.reaches(Stage.REIMBURSEMENT, noted="the payment is overdue")
+    await case.tell(case.returned(1))
+    view = await case.reaches(Stage.REIMBURSEMENT, noted="came back")
+    assert view.due_at is not None
+    assert view.due_at <= await case.env.get_current_time() + timedelta(days=30)
+    await case.tell(case.repaired(1))
+    await case.reaches(Stage.REIMBURSEMENT, noted="disbursement repaired")
+    assert await told_overdue() == 1
+    await case.passes(timedelta(days=31))
+    assert await told_overdue() == 2
+    await case.tell(case.settled(2))
+    assert await case.outcome() is Outcome.REIMBURSED
+
+
 async def test_a_payment_that_never_settles_is_given_up_after_two_years(case: Case, steps: FakeSteps) -> None:
     await case.start()
     await case.to_reimbursement()
@@ -183,6 +206,7 @@ async def test_a_payment_that_keeps_coming_back_goes_to_staff(case: Case, steps:
     await case.reaches(Stage.REIMBURSEMENT, question="payment_returned")
     await case.act(UPDATE_DECIDE, decide("payment_returned", Decision.REFUSE))
     assert await case.outcome() is Outcome.CLOSED_BY_STAFF
+    assert steps.of(CLOSE_CASE)[0].reasons == ["payment_returned"]
     assert len(steps.of(PAY_CLAIM)) == 10
     assert steps.of(REVIEW_CLAIM)[0].auto_approve_max_cents == AWARD_CENTS
 

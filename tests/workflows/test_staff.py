@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
+from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError
 
 from contracts.events.applications import StaffAct
@@ -31,10 +32,14 @@ from contracts.steps.payments import PAY_CLAIM, RELEASE_FUNDS, REVIEW_CLAIM, Cla
 from tests.workflows.driver import Case
 from tests.workflows.fakes import FakeSteps, determined, reviewed
 from tests.workflows.test_eligibility_stage import decide
+from workflows.deadlines import HOLD_REMINDERS_MAX, LOOK_AGAIN
 
 HOLD = StaffHold(actor="m.ortiz", reason=HoldReason.POSSIBLE_DUPLICATE, note="Same address as another case.")
 RESUME = StaffResume(actor="m.ortiz", note="Two people, one house.")
 CLOSE = StaffClose(actor="m.ortiz", reason=CloseReason.DUPLICATE, note="The other case goes on.")
+
+NEEDS_STAFF = SearchAttributeKey.for_bool("NeedsStaff")
+DUE_AT = SearchAttributeKey.for_datetime("DueAt")
 
 
 def extend(until: datetime) -> StaffExtend:
@@ -79,6 +84,37 @@ async def test_the_clock_stands_still_during_a_hold(case: Case, steps: FakeSteps
     assert (held.due_at, held.held_since) == (None, None)
     assert (resumed.stage, resumed.due_at, resumed.held_since) == (Stage.ENROLLMENT, later, held.acted_at)
     assert timedelta(days=100) <= later - due_at < timedelta(days=100, minutes=5)
+
+
+async def test_staff_are_reminded_of_a_hold_that_only_they_can_end(case: Case) -> None:
+    """In the list of who needs staff while it lasts, due a month from now, again and again within bounds."""
+
+    async def shown() -> tuple[bool | None, datetime | None]:
+        attributes = (await case.handle.describe()).typed_search_attributes
+        return attributes.get(NEEDS_STAFF), attributes.get(DUE_AT)
+
+    async def reminders() -> int:
+        return sum("still on hold (possible_duplicate)" in line for line in (await case.view()).history)
+
+    await case.start()
+    deadline = (await case.reaches(Stage.ENROLLMENT)).due_at
+    await case.act(UPDATE_HOLD, HOLD)
+    now = await case.env.get_current_time()
+    needs_staff, look_again_at = await shown()
+    assert needs_staff is True
+    assert look_again_at is not None
+    assert abs(look_again_at - now - LOOK_AGAIN) < timedelta(minutes=5)
+    await case.passes(LOOK_AGAIN - timedelta(days=1))
+    assert await reminders() == 0
+    await case.passes(timedelta(days=2))
+    assert await reminders() == 1
+    await case.passes(LOOK_AGAIN * 3 * HOLD_REMINDERS_MAX)
+    assert await reminders() == HOLD_REMINDERS_MAX
+    view = await case.act(UPDATE_RESUME, RESUME)
+    assert deadline is not None
+    assert view.due_at is not None
+    assert view.due_at > deadline
+    assert await shown() == (False, view.due_at)
 
 
 async def test_no_money_moves_while_a_case_is_held(case: Case, steps: FakeSteps) -> None:
