@@ -5,7 +5,7 @@ import hmac
 import re
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal, get_args
@@ -122,14 +122,17 @@ class Access:
         self._cache_seconds = cache_seconds
         self._cache: dict[str, tuple[float, _Known | None]] = {}
 
-    async def principal_for(self, authorization: str | None) -> Principal:
-        """The caller behind an `Authorization` header; `Unauthenticated` without a valid, live key."""
+    async def principal_for(self, authorization: str | None, *, before_asking: Callable[[], None]) -> Principal:
+        """The caller behind an `Authorization` header; `Unauthenticated` without a valid, live key.
+
+        `before_asking` is called, and may raise, before the database is asked about a key that was not known lately.
+        """
         scheme, _, key = (authorization or "").partition(" ")
         form = _FORM.fullmatch(key.strip())
         # A mistyped key is told from its checksum, without a query.
         if scheme.lower() != "bearer" or form is None or form[3] != _checksum(form[1], form[2]):
             raise Unauthenticated
-        known = await self._known(form[1])
+        known = await self._known(form[1], before_asking)
         expected = known.secret_hash if known else bytes(32)
         if not hmac.compare_digest(expected, _hash(form[2])) or known is None:
             raise Unauthenticated
@@ -137,11 +140,13 @@ class Access:
             raise Unauthenticated
         return known.principal
 
-    async def _known(self, prefix: str) -> _Known | None:
+    async def _known(self, prefix: str, before_asking: Callable[[], None]) -> _Known | None:
         now = time.monotonic()
         cached = self._cache.get(prefix)
         if cached is not None and cached[0] > now:
             return cached[1]
+        if cached is None or cached[1] is None:
+            before_asking()
         async with self._database.connection() as connection:
             row = await connection.fetchrow(_FIND, prefix)
         known = None

@@ -176,10 +176,15 @@ class Caller(HTTPBearer):
         if by is self:
             return found
         rates: Rates = request.app.state.rates
+        address = f"address/{request.client.host if request.client else ''}"
         try:
-            found = await self._access.principal_for(request.headers.get("authorization"))
+            # An address that sent too many keys nobody has may not have the database asked about another; who is known
+            # from there goes on.
+            found = await self._access.principal_for(
+                request.headers.get("authorization"), before_asking=lambda: rates.look(address)
+            )
         except Unauthenticated:
-            rates.take(f"address/{request.client.host if request.client else ''}")
+            rates.take(address)
             raise
         state["principal"] = found.name
         state["allowance"] = rates.take(found.name)

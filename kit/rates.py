@@ -52,12 +52,23 @@ class Rates:
     def take(self, caller: str, *, now: float | None = None) -> Allowance:
         """Take one token, or raise `RateExceeded` with the time until there is one."""
         now = time.monotonic() if now is None else now
-        tokens, since = self._buckets.pop(caller, (float(self._limit.burst), now))
-        tokens = min(float(self._limit.burst), tokens + max(0.0, now - since) * self._limit.per_second)
+        tokens = self._tokens(caller, now)
         allowed = tokens >= 1.0
+        self._buckets.pop(caller, None)
         self._buckets[caller] = (tokens - 1.0 if allowed else tokens, now)
         while len(self._buckets) > CALLERS_MAX:
             self._buckets.popitem(last=False)
-        if not allowed:
-            raise RateExceeded(retry_after_seconds=max(1, math.ceil((1.0 - tokens) / self._limit.per_second)))
+        self._refuse_below_one(tokens)
         return Allowance(self._limit, int(tokens - 1.0))
+
+    def look(self, caller: str, *, now: float | None = None) -> None:
+        """Raise `RateExceeded` where `take` would; take nothing."""
+        self._refuse_below_one(self._tokens(caller, time.monotonic() if now is None else now))
+
+    def _tokens(self, caller: str, now: float) -> float:
+        tokens, since = self._buckets.get(caller, (float(self._limit.burst), now))
+        return min(float(self._limit.burst), tokens + max(0.0, now - since) * self._limit.per_second)
+
+    def _refuse_below_one(self, tokens: float) -> None:
+        if tokens < 1.0:
+            raise RateExceeded(retry_after_seconds=max(1, math.ceil((1.0 - tokens) / self._limit.per_second)))

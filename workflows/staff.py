@@ -61,12 +61,12 @@ class StaffUpdates(Conduct):
     @workflow.update(name=UPDATE_RESUME, description="Let a held case go on; its deadline moves by as long.")
     async def resume(self, act: StaffResume) -> CaseView:
         """Let the case go on. The deadline moves by the length of the hold."""
-        stopped_since = self.stopped_since
-        if stopped_since is not None:
-            self.shift_deadlines(workflow.now() - stopped_since)
+        since = self.stopped_since
+        if since is not None:
+            self.shift_deadlines(workflow.now() - since)
         self.end_stop()
         self.show(f"resumed by {act.actor}")
-        return await self._record(StaffAct.RESUMED, act, "resumed", due_at=self.due_to_others(), held_since=stopped_since)
+        return await self._record(StaffAct.RESUMED, act, "resumed", due_at=self.due_to_others(), held_since=since)
 
     @resume.validator
     def may_resume(self, act: StaffResume) -> None:

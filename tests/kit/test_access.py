@@ -21,6 +21,10 @@ LATER = NOW + timedelta(days=90)
 BY = By("ops", "the portal lost it", NOW)
 
 
+def freely() -> None:
+    pass
+
+
 @pytest.fixture
 async def owner(service: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
     connection = await asyncpg.connect(service.owner_dsn, server_settings={"search_path": "access"})
@@ -48,9 +52,9 @@ async def test_a_key_tells_who_calls_and_is_kept_as_a_hash(database: Database, o
     key = await issue(owner)
     assert re.fullmatch(r"cairn_[0-9a-z]{12}_[0-9a-f]{64}_[0-9a-f]{8}", key)
     access = Access(database, clock=FixedClock(NOW))
-    principal = await access.principal_for(f"Bearer {key}")
+    principal = await access.principal_for(f"Bearer {key}", before_asking=freely)
     assert (principal.name, principal.scopes) == ("partner/harbor-portal", {"applications:write", "applications:read"})
-    assert await access.principal_for(f"bearer  {key}") == principal
+    assert await access.principal_for(f"bearer  {key}", before_asking=freely) == principal
     row = await owner.fetchrow("SELECT * FROM access.api_key")
     assert key.split("_")[2] not in str(dict(row or {}))
 
@@ -68,7 +72,7 @@ async def test_anything_but_a_live_key_is_refused_alike(database: Database, owne
         f"Bearer cairn_{prefix}_{'0' * 64}_00000000", f"Bearer {swapped}", f"Bearer {key}\n{key}", "Bearer é",
     ):  # fmt: skip
         with pytest.raises(Unauthenticated):
-            await access.principal_for(header)
+            await access.principal_for(header, before_asking=freely)
     assert secret
 
 
@@ -77,7 +81,7 @@ async def test_a_mistyped_key_costs_no_query(database: Database, owner: asyncpg.
     access = Access(database, clock=FixedClock(NOW))
     await database.close()
     with pytest.raises(Unauthenticated):
-        await access.principal_for(f"Bearer {altered_at_the_end(key)}")
+        await access.principal_for(f"Bearer {altered_at_the_end(key)}", before_asking=freely)
 
 
 async def test_keys_expire_and_are_revoked_within_the_cache_s_time(
@@ -85,18 +89,32 @@ async def test_keys_expire_and_are_revoked_within_the_cache_s_time(
 ) -> None:
     key, clock = await issue(owner), FixedClock(NOW)
     access = Access(database, clock=clock, cache_seconds=60)
-    await access.principal_for(f"Bearer {key}")
+    await access.principal_for(f"Bearer {key}", before_asking=freely)
     await revoke_key(owner, prefix=prefix_of(key), by=BY)
-    await access.principal_for(f"Bearer {key}")
+    await access.principal_for(f"Bearer {key}", before_asking=freely)
     with pytest.raises(Unauthenticated):
-        await Access(database, clock=clock).principal_for(f"Bearer {key}")
+        await Access(database, clock=clock).principal_for(f"Bearer {key}", before_asking=freely)
     with pytest.raises(NotFound):
         await revoke_key(owner, prefix="0" * 12, by=BY)
     fresh = await issue(owner)
-    await access.principal_for(f"Bearer {fresh}")
+    await access.principal_for(f"Bearer {fresh}", before_asking=freely)
     clock.advance(timedelta(days=90))
     with pytest.raises(Unauthenticated):
-        await access.principal_for(f"Bearer {fresh}")
+        await access.principal_for(f"Bearer {fresh}", before_asking=freely)
+
+
+async def test_leave_is_asked_before_the_database_is_but_not_for_who_is_known(
+    database: Database, owner: asyncpg.Connection
+) -> None:
+    def refused() -> None:
+        raise LookupError
+
+    access = Access(database, clock=FixedClock(NOW), cache_seconds=0.0)
+    known, other = await issue(owner), await issue(owner, "lookout")
+    await access.principal_for(f"Bearer {known}", before_asking=freely)
+    assert await access.principal_for(f"Bearer {known}", before_asking=refused)
+    with pytest.raises(LookupError):
+        await access.principal_for(f"Bearer {other}", before_asking=refused)
 
 
 async def test_two_keys_live_at_once_and_no_third(database: Database, owner: asyncpg.Connection) -> None:
@@ -105,7 +123,7 @@ async def test_two_keys_live_at_once_and_no_third(database: Database, owner: asy
         await issue(owner)
     access = Access(database, clock=FixedClock(NOW))
     for key in (first, second):
-        await access.principal_for(f"Bearer {key}")
+        await access.principal_for(f"Bearer {key}", before_asking=freely)
     await revoke_key(owner, prefix=prefix_of(first), by=BY)
     assert await issue(owner)
     assert await issue(owner, now=LATER + timedelta(days=1))
@@ -142,7 +160,9 @@ async def test_the_cache_is_bounded(database: Database, monkeypatch: pytest.Monk
     for number in range(10):
         prefix, secret = f"{number:012d}", "0" * 64
         with pytest.raises(Unauthenticated):
-            await access.principal_for(f"Bearer cairn_{prefix}_{secret}_{access_module._checksum(prefix, secret)}")
+            await access.principal_for(
+                f"Bearer cairn_{prefix}_{secret}_{access_module._checksum(prefix, secret)}", before_asking=freely
+            )
     assert len(access._cache) == 3
 
 

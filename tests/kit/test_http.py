@@ -1,7 +1,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Annotated
 
 import asyncpg
@@ -39,7 +39,7 @@ class SomethingTaken(Conflict):
 
 
 class KeysInMemory:
-    async def principal_for(self, authorization: str | None) -> Principal:
+    async def principal_for(self, authorization: str | None, *, before_asking: Callable[[], None]) -> Principal:
         match authorization:
             case "Bearer writer":
                 return Principal(kind="partner", id="harbor", scopes=frozenset({"parcels:write"}))
@@ -228,10 +228,10 @@ async def test_whoever_is_asked_for_twice_in_a_request_is_let_in_once() -> None:
     routes, asked = APIRouter(), 0
 
     class Counted(KeysInMemory):
-        async def principal_for(self, authorization: str | None) -> Principal:
+        async def principal_for(self, authorization: str | None, *, before_asking: Callable[[], None]) -> Principal:
             nonlocal asked
             asked += 1
-            return await super().principal_for(authorization)
+            return await super().principal_for(authorization, before_asking=before_asking)
 
     counted = require(Counted(), "partner", "parcels:write")  # type: ignore[arg-type]
     other = require(Counted(), "partner", "parcels:read")  # type: ignore[arg-type]
@@ -307,6 +307,32 @@ async def test_a_caller_over_its_rate_waits_and_others_do_not() -> None:
         for _ in range(3):
             await post(client, {"label": "a"}, Authorization="Bearer nobody")
         problem(await post(client, {"label": "a"}, Authorization="Bearer nobody"), 429, "rate_exceeded")
+
+
+async def test_an_address_that_guesses_keys_has_the_database_asked_no_more_and_who_is_known_goes_on() -> None:
+    asked: list[str] = []
+
+    class Keys(KeysInMemory):
+        async def principal_for(self, authorization: str | None, *, before_asking: Callable[[], None]) -> Principal:
+            if authorization == "Bearer guess":
+                before_asking()
+                asked.append(authorization)
+            return await super().principal_for(authorization, before_asking=before_asking)
+
+    reader = require(Keys(), "partner", "parcels:read")  # type: ignore[arg-type]
+    router = APIRouter()
+
+    @router.get("/parcels")
+    async def parcels_of(who: Principal = Depends(reader)) -> Parcel:
+        return Parcel(label=who.id)
+
+    app = create_app("Parcels", "1", [router], rate_limit=RateLimit(per_second=0.01, burst=3))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://cairn") as client:
+        for status in (401, 401, 401, 429, 429):
+            answer = await client.get("/parcels", headers={"Authorization": "Bearer guess"})
+            assert answer.status_code == status
+        assert len(asked) == 3
+        assert (await client.get("/parcels", headers={"Authorization": "Bearer reader"})).status_code == 200
 
 
 def test_the_description_is_valid_openapi_and_names_problems_and_keys(app: FastAPI) -> None:

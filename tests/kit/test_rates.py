@@ -32,3 +32,13 @@ def test_callers_are_apart_and_their_number_is_bounded(monkeypatch: pytest.Monke
     assert len(buckets._buckets) == 3
     with pytest.raises(RateExceeded):
         buckets.take("caller 9", now=0.0)
+
+
+def test_a_look_takes_nothing() -> None:
+    buckets = Rates(RateLimit(per_second=1.0, burst=1))
+    for _ in range(5):
+        buckets.look("a", now=0.0)
+    buckets.take("a", now=0.0)
+    with pytest.raises(RateExceeded):
+        buckets.look("a", now=0.5)
+    buckets.look("a", now=1.0)
