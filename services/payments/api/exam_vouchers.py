@@ -15,6 +15,7 @@ from services.payments.views.exam_vouchers import (
     LotChargeNamed,
     LotChargeShown,
     LotPayment,
+    LotSettlement,
     NewLotCharge,
     StockShown,
     stock_shown,
@@ -45,9 +46,29 @@ def exam_vouchers(doors: PaymentsDoors) -> APIRouter:
         """The codes came and the invoice is right: the cost is payable. Refused to whoever charged the lot."""
         return respond(await exam_voucher_answers.approve_charge(ask, body.lot_id))
 
+    @routes.post("/exam-voucher-charges/withdrawal", status_code=201, response_model=LotChargeShown)
+    async def withdraw_exam_voucher_charge(body: LotChargeNamed, ask: Asked = Depends(asked)) -> Response:
+        """The charge was wrong: what it set aside, or made payable, goes back, unless it is being paid."""
+        return respond(await exam_voucher_answers.withdraw_charge(ask, body.lot_id))
+
     @routes.post("/exam-voucher-charges/payment", status_code=201, response_model=LotChargeShown)
-    async def record_exam_voucher_payment(body: LotPayment, ask: Asked = Depends(asked)) -> Response:
-        """The finance system paid the vendor under this number: the cost is disbursed."""
-        return respond(await exam_voucher_answers.charge_paid(ask, body))
+    async def propose_exam_voucher_payment(body: LotPayment, ask: Asked = Depends(asked)) -> Response:
+        """The vendor is to be paid under this number of the finance system. Somebody else sends it."""
+        return respond(await exam_voucher_answers.propose_payment(ask, body))
+
+    @routes.post("/exam-voucher-charges/payment/withdrawal", status_code=201, response_model=LotChargeShown)
+    async def withdraw_exam_voucher_payment(body: LotChargeNamed, ask: Asked = Depends(asked)) -> Response:
+        """Take back a payment that nobody has sent."""
+        return respond(await exam_voucher_answers.withdraw_payment(ask, body.lot_id))
+
+    @routes.post("/exam-voucher-charges/payment/approval", status_code=201, response_model=LotChargeShown)
+    async def send_exam_voucher_payment(body: LotPayment, ask: Asked = Depends(asked)) -> Response:
+        """The payment goes out, and its money is in transit. Refused to whoever proposed it."""
+        return respond(await exam_voucher_answers.send_payment(ask, body))
+
+    @routes.post("/exam-voucher-charges/payment/settlement", status_code=201, response_model=LotChargeShown)
+    async def settle_exam_voucher_payment(body: LotSettlement, ask: Asked = Depends(asked)) -> Response:
+        """The bank's line of this amount: a debit settles the payment, a credit makes the cost payable again."""
+        return respond(await exam_voucher_answers.end_payment(ask, body))
 
     return routes

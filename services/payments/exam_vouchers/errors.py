@@ -51,12 +51,6 @@ class LotUnknown(Refused):
     code = "lot_unknown"
 
 
-class LotNotCovered(Refused):
-    """The budget does not cover the lot: {code_of_ledger}."""
-
-    code = "lot_not_covered"
-
-
 class LotAlreadyCharged(Conflict):
     """The lot {lot_id} is charged to a budget already."""
 
@@ -67,3 +61,15 @@ class LotNotCharged(Conflict):
     """The lot {lot_id} is not charged to a budget, or the charge is not approved."""
 
     code = "lot_not_charged"
+
+
+class LotPaymentOpen(Conflict):
+    """A payment for the lot {lot_id} is proposed, sent or settled: it comes first."""
+
+    code = "lot_payment_open"
+
+
+class LotPaymentMissing(Conflict):
+    """No payment for the lot {lot_id} is {state}."""
+
+    code = "lot_payment_missing"

@@ -39,7 +39,11 @@ UPDATE statement_line SET state = 'open', reason = 'match_undone', disbursement_
     ended_at = NULL
 WHERE line_id = $1
 """
-POSTED_ON = "SELECT EXISTS (SELECT FROM payment_evidence WHERE line_id = $1 AND transfer_id IS NOT NULL)"
+POSTED_ON = """
+SELECT EXISTS (SELECT FROM payment_evidence WHERE line_id = $1 AND transfer_id IS NOT NULL)
+    OR EXISTS (SELECT FROM line_posting WHERE line_id = $1)
+"""
+DECISION_WAITS = "SELECT EXISTS (SELECT FROM reconciliation_act WHERE line_id = $1 AND state = 'waiting')"
 DROP_EVIDENCE = "DELETE FROM payment_evidence WHERE line_id = $1"
 
 
@@ -134,3 +138,8 @@ def _act(row: Any) -> Act:
     values = dict(row)
     values["act_id"] = ReconciliationActId(values["act_id"])
     return Act(**values)
+
+
+async def decision_waits(tx: Connection, line_id: str) -> bool:
+    """Whether a decision about the line waits for its second person."""
+    return bool(await tx.fetchval(DECISION_WAITS, line_id))

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.money import BudgetCents
 from contracts.texts import Code, Instant, Reference, Slug
+from services.payments.exam_vouchers.charges import ChargeState
 from services.payments.store.exam_stock import Alert, LotStanding
 from services.payments.store.lot_charges import LotCharge
 from services.payments.usecases.exam_stock import Stock
@@ -90,22 +91,32 @@ class LotChargeNamed(BaseModel):
 
 
 class LotPayment(LotChargeNamed):
-    """The finance system's payment of the vendor's invoice."""
+    """A payment of the vendor's invoice, by its number in the finance system."""
 
     payment_number: Reference
-    paid_on: date
+
+
+class LotSettlement(LotChargeNamed):
+    """The bank's line that ends a payment: a debit settles it, a credit returns it."""
+
+    line_id: Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,100}$")]
 
 
 class LotChargeShown(_Shown):
     """Where the cost of a lot stands."""
 
     lot_id: LotId
+    attempt_number: Annotated[int, Field(ge=1)]
+    state: ChargeState
+    refusal: str | None
+    """Of a refused charge: what the ledger said, `over_program` or `closed`."""
     row: str
     cents: BudgetCents
     invoice_number: str
     made_by: str
     checked_by: str | None
     payment_number: str | None
+    """Once the bank has paid it."""
     paid_on: date | None
 
 
@@ -140,6 +151,9 @@ def alert_shown(alert: Alert) -> StockAlert:
 def charge_shown(charge: LotCharge) -> LotChargeShown:
     return LotChargeShown(
         lot_id=charge.lot_id,
+        attempt_number=charge.attempt_number,
+        state=charge.state,
+        refusal=charge.refusal,
         row=charge.book,
         cents=charge.cents,
         invoice_number=charge.invoice_number,

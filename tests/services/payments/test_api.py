@@ -74,7 +74,11 @@ DOORS = [
     ("GET", "/v1/exam-voucher-stock", {"anna", "ben", "staff"}),
     ("POST", "/v1/exam-voucher-charges", {"anna", "ben"}),
     ("POST", "/v1/exam-voucher-charges/approval", {"anna", "ben"}),
+    ("POST", "/v1/exam-voucher-charges/withdrawal", {"anna", "ben"}),
     ("POST", "/v1/exam-voucher-charges/payment", {"anna", "ben"}),
+    ("POST", "/v1/exam-voucher-charges/payment/withdrawal", {"anna", "ben"}),
+    ("POST", "/v1/exam-voucher-charges/payment/approval", {"anna", "ben"}),
+    ("POST", "/v1/exam-voucher-charges/payment/settlement", {"anna", "ben"}),
 ]
 
 
@@ -260,8 +264,22 @@ async def test_the_stock_is_shown_and_a_lot_is_charged_by_two_people(desk, calle
     assert (own.status_code, own.json()["code"]) == (403, "maker_is_checker")
     approved = await callers["ben"].post("/v1/exam-voucher-charges/approval", named)
     assert (approved.status_code, approved.json()["cents"]) == (201, 50_000)
-    paid = named | {"payment_number": "P1", "paid_on": "2026-03-20"}
-    assert (await callers["anna"].post("/v1/exam-voucher-charges/payment", paid)).json()["payment_number"] == "P1"
+    paid, address = named | {"payment_number": "P1"}, "/v1/exam-voucher-charges/payment"
+    assert (await callers["anna"].post(address, paid)).status_code == 201
+    assert (await callers["ben"].post(address, paid | {"payment_number": "P2"})).json()["code"] == "request_differs"
+    assert (await callers["anna"].post(f"{address}/approval", paid)).json()["code"] == "maker_is_checker"
+    assert (await callers["ben"].post(f"{address}/approval", paid)).json()["state"] == "in_transit"
+    assert (await callers["ben"].post(f"{address}/withdrawal", named)).json()["code"] == "lot_payment_missing"
+    assert (await callers["ben"].post("/v1/exam-voucher-charges/withdrawal", named)).json()[
+        "code"
+    ] == "lot_payment_open"
+    books = Books(desk)
+    books.bank.debit(50_000, "VENDOR 1")
+    await books.take()
+    await books.turn()
+    line = {"line_id": (await books.page()).lines[0][0].line.line_id}
+    settled = (await callers["anna"].post(f"{address}/settlement", named | line)).json()
+    assert (settled["state"], settled["payment_number"], settled["paid_on"]) == ("paid", "P1", "2026-03-11")
     stock = await callers["staff"].get("/v1/exam-voucher-stock")
     [lot] = stock.json()["lots"]
     assert (lot["cost_cents"], lot["charged_to"], lot["states"]) == (50_000, "line/oh-imap/2026", {"available": 2})

@@ -19,6 +19,7 @@ from services.payments.usecases.claim_queues import may_decide
 from services.payments.usecases.confirmations import take_confirmations
 from services.payments.usecases.disbursements import approve_repair, open_repair
 from services.payments.usecases.lot_charges import approve_charge, charge_lot
+from services.payments.usecases.lot_payments import propose_payment, send_payment
 from services.payments.usecases.payees import Proposal, approve_change, propose_change, record_call_back
 from services.payments.usecases.program import follow_program
 from services.payments.usecases.screening import approve_release, hold_payee, propose_release
@@ -111,6 +112,14 @@ async def exam_voucher_lot(desk: Desk, maker: str, checker: str) -> object:
         await charge_lot(tx, LOT.lot_id, program_id=PROGRAM, fiscal_year=2026, invoice="INV-1", maker=maker, now=NOW)
     async with desk.db.transaction() as tx:
         return await approve_charge(tx, LOT.lot_id, checker=checker, now=NOW)
+
+
+async def exam_voucher_payment(desk: Desk, maker: str, checker: str) -> object:
+    await exam_voucher_lot(desk, "finance/carla", "finance/dora")
+    async with desk.db.transaction() as tx:
+        await propose_payment(tx, LOT.lot_id, payment_number="P1", maker=maker, now=NOW)
+    async with desk.db.transaction() as tx:
+        return await send_payment(tx, LOT.lot_id, payment_number="P1", checker=checker, now=NOW)
 
 
 async def line_matched(desk: Desk, maker: str, checker: str) -> object:
@@ -247,6 +256,12 @@ PATHS = (
         f"lot_charges.approve_charge {SAME}",
         "POST /v1/exam-voucher-charges/approval",
         "exam_voucher_charge made_by checked_by",
+    ),
+    TwoPeople(
+        exam_voucher_payment,
+        f"lot_payments.send_payment {SAME}",
+        "POST /v1/exam-voucher-charges/payment/approval",
+        "exam_voucher_payment made_by checked_by",
     ),
     TwoPeople(line_matched, AGREED, DECISIONS, ACT),
     TwoPeople(line_explained, AGREED, DECISIONS, ACT),

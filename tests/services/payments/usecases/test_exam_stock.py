@@ -9,19 +9,20 @@ import pytest
 from contracts.events.payments import ExamVoucherExpired
 from contracts.steps.payments import ExamVoucherStatus, IssueExamVoucher
 from services.payments.books.ledger import line_row
-from services.payments.domain import MakerIsChecker
+from services.payments.domain import MakerIsChecker, RequestDiffers
 from services.payments.exam_vouchers.codes import ExamCodes
 from services.payments.exam_vouchers.errors import (
     LotAlreadyCharged,
     LotNotCharged,
-    LotNotCovered,
+    LotPaymentOpen,
     LotUnknown,
     NoLotOfExam,
 )
 from services.payments.exam_vouchers.expiry import end_of_day
 from services.payments.exam_vouchers.stock import AlertCode, Limits
+from services.payments.reconciling.decisions import AmountsDiffer, Decision, MatchMovedMoney
 from services.payments.store.vouchers import Lot
-from services.payments.usecases import lot_charges
+from services.payments.usecases import lot_charges, lot_payments
 from services.payments.usecases.exam_stock import (
     StockRule,
     expire_vouchers,
@@ -30,9 +31,13 @@ from services.payments.usecases.exam_stock import (
     retire_exam,
     watch_stock,
 )
+from services.payments.usecases.program import follow_program
+from services.payments.usecases.reconciliation_acts import decide
 from services.payments.usecases.vouchers import import_lot, issue_exam_voucher
 from services.payments.views.exam_vouchers import stock_shown
-from tests.services.payments.case import NOW, PROGRAM, Case
+from tests.services.payments.bank import DAY
+from tests.services.payments.case import NOW, PROGRAM, Case, published
+from tests.services.payments.reconciled import Books
 
 KEYS = ExamCodes(os.urandom(32))
 TODAY = datetime.now(UTC)
@@ -166,17 +171,29 @@ async def test_a_lot_s_cost_goes_through_the_books_as_exam_fees(desk):
     assert await line() == {"held": 100_000}
     with pytest.raises(LotAlreadyCharged):
         await act(lot_charges.charge_lot, "vendor/1", **charge)
-    paid = {"payment_number": "P1", "paid_on": date(2026, 3, 20), "actor": "finance/anna", "now": NOW}
     with pytest.raises(LotNotCharged):
-        await act(lot_charges.charge_paid, "vendor/1", **paid)
+        await act(lot_payments.propose_payment, "vendor/1", payment_number="P1", maker="finance/anna", now=NOW)
     with pytest.raises(MakerIsChecker):
         await act(lot_charges.approve_charge, "vendor/1", checker="finance/anna", now=NOW)
     for _ in range(2):
         await act(lot_charges.approve_charge, "vendor/1", checker="finance/ben", now=NOW)
         assert await line() == {"payable": 100_000}
-    for _ in range(2):
-        await act(lot_charges.charge_paid, "vendor/1", **paid)
-        assert await line() == {"disbursed": 100_000}
+    books = Books(desk)
+    await paid(act, "P1")
+    assert await line() == {"in_transit": 100_000}
+    books.bank.credit(100_000, "VENDOR BACK")
+    await ended(act, books)
+    assert await line() == {"payable": 100_000}
+    # It came back, so it is paid again; what the bank does not show is never paid.
+    await paid(act, "P2")
+    books.bank.debit(99_999, "VENDOR")
+    with pytest.raises(AmountsDiffer):
+        await ended(act, books, 99_999)
+    books.bank.debit(100_000, "VENDOR")
+    assert (await ended(act, books)).paid_on == DAY
+    assert await line() == {"disbursed": 100_000}
+    with pytest.raises(LotPaymentOpen):
+        await act(lot_charges.withdraw_charge, "vendor/1", by="finance/anna", now=NOW)
     async with desk.db.connection() as connection:
         lines = await connection.fetch(
             "SELECT DISTINCT cost_line FROM transfer WHERE book = $1 AND kind <> 'appropriate'", book
@@ -187,11 +204,64 @@ async def test_a_lot_s_cost_goes_through_the_books_as_exam_fees(desk):
     assert (await desk.prove()).is_right
 
 
-async def test_a_lot_that_the_budget_does_not_cover_may_be_charged_later(desk):
+async def paid(act, number: str) -> None:
+    """Proposed by one, sent by another, each twice: the second time changes nothing."""
+    for _ in range(2):
+        await act(lot_payments.propose_payment, "vendor/1", payment_number=number, maker="finance/anna", now=NOW)
+    with pytest.raises(RequestDiffers):
+        await act(lot_payments.propose_payment, "vendor/1", payment_number="P9", maker="finance/anna", now=NOW)
+    with pytest.raises(RequestDiffers):
+        await act(lot_payments.send_payment, "vendor/1", payment_number="P9", checker="finance/ben", now=NOW)
+    for _ in range(2):
+        await act(lot_payments.send_payment, "vendor/1", payment_number=number, checker="finance/ben", now=NOW)
+
+
+async def ended(act, books: Books, cents: int = 100_000):
+    """The bank's open line of this amount, named as the evidence; twice."""
+    await books.take()
+    line_id = next(one.line.line_id for one, _ in (await books.page()).lines if abs(one.line.amount_cents) == cents)
+    for _ in range(2):
+        charge = await act(lot_payments.end_payment, "vendor/1", line_id=line_id, by="finance/anna", now=NOW)
+    assert (await books.lines())["explained exam_voucher_lot"] > 0
+    with pytest.raises(MatchMovedMoney):
+        await act(decide, Decision("unmatch", line_id, "no"), maker="finance/anna", now=NOW)
+    return charge
+
+
+async def test_a_wrong_charge_is_withdrawn_and_blocks_no_close(desk):
+    await stock(desk, 1, 4)
+    charge = {"program_id": PROGRAM, "fiscal_year": 2026, "invoice": "INV-1", "maker": "finance/anna", "now": NOW}
+
+    async def act(work, *args, **given):
+        async with desk.db.transaction() as tx:
+            return await work(tx, *args, **given)
+
+    for attempt in (1, 2):
+        made = await act(lot_charges.charge_lot, "vendor/1", **charge)
+        assert (made.attempt_number, made.state) == (attempt, "charged")
+        if attempt == 2:
+            await act(lot_charges.approve_charge, "vendor/1", checker="finance/ben", now=NOW)
+        gone = await act(lot_charges.withdraw_charge, "vendor/1", by="finance/anna", now=NOW)
+        assert gone.state == "withdrawn"
+        assert (await desk.money()).stages["available"] == 1_000_000
+    with pytest.raises(LotNotCharged):
+        await act(lot_charges.withdraw_charge, "vendor/1", by="finance/anna", now=NOW)
+    assert stock_shown(await read_stock(RULE, db=desk.db, now=TODAY)).lots[0].charged_to is None
+    assert (await desk.prove()).is_right
+
+
+async def test_a_refused_charge_stays_refused_and_the_next_one_is_another(desk):
     await stock(desk, 1, 41)
     charge = {"program_id": PROGRAM, "fiscal_year": 2026, "invoice": "INV-1", "maker": "finance/anna", "now": NOW}
-    for _ in range(2):
-        with pytest.raises(LotNotCovered, match="over_program"):
-            async with desk.db.transaction() as tx:
-                await lot_charges.charge_lot(tx, "vendor/1", **charge)
+    for attempt in (1, 2):
+        async with desk.db.transaction() as tx:
+            made = await lot_charges.charge_lot(tx, "vendor/1", **charge)
+        assert (made.attempt_number, made.state, made.refusal) == (attempt, "refused", "over_program")
+    async with desk.db.transaction() as tx:
+        await follow_program(published(cents=2_000_000, version=2), tx, now=NOW)
+    async with desk.db.transaction() as tx:
+        assert (await lot_charges.charge_lot(tx, "vendor/1", **charge)).state == "charged"
+    async with desk.db.connection() as connection:
+        found = await connection.fetch("SELECT outcome FROM transfer WHERE kind = 'hold' ORDER BY entry")
+    assert [row["outcome"] for row in found] == ["over_program", "over_program", "ok"]
     assert (await desk.prove()).is_right
