@@ -83,7 +83,7 @@ def late(as_json: JsonFlag = False) -> None:
     found = asyncio.run(overdue(_payments()))
     rows = [
         *(("undecided", one["claim_id"], one["provider_id"], one["notice_due_at"]) for one in found["undecided"]),
-        *(("unpaid", one["claim_id"], one["provider_id"], one["due_at"]) for one in found["unpaid"]),
+        *(("unpaid", one["claim_id"], one["provider_id"], one["due_on"]) for one in found["unpaid"]),
         *(("interest", one["claim_id"], one["provider_id"], f"{one['cents']} cents") for one in found["interest"]),
     ]
     answer(as_json, found, columns(rows) if rows else "Nothing is late.")

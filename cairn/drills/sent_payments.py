@@ -33,13 +33,14 @@ VALUES ($1, 1, 'per_drill', $2, $3, $4, $5, $6, false, $7, 3600, 'expended', $8,
 ADD_CLAIM = """
 INSERT INTO claim (claim_id, application_id, enrollment_id, provider_id, business_unit, supplier_number, invoice_number,
     invoice_key, invoice_on, claimed_cents, submitted_at, status, approved_cents, checks, due_at, payable_transfer_id,
-    decided_at)
-VALUES ($1, $2, 'enr_drill', $3, $4, '0000000001', $5, $5, '2026-03-10', $6, $8, 'approved', $6, '[]', $8, $7, $8)
+    decided_at, due_on)
+VALUES ($1, $2, 'enr_drill', $3, $4, '0000000001', $5, $5, '2026-03-10', $6, $8, 'approved', $6, '[]', $8, $7, $8,
+    ($8 AT TIME ZONE 'UTC')::date)
 """
 ADD_DISBURSEMENT = """
 INSERT INTO disbursement (disbursement_id, claim_id, attempt_number, application_id, provider_id, supplier_number,
-    amount_cents, state, payable_transfer_id, due_at, ordered_at, changed_at)
-VALUES ($1, $2, 1, $3, $4, '0000000001', $5, 'ordered', $6, $7, $8, $8)
+    amount_cents, state, payable_transfer_id, due_at, ordered_at, changed_at, due_on)
+VALUES ($1, $2, 1, $3, $4, '0000000001', $5, 'ordered', $6, $7, $8, $8, ($7 AT TIME ZONE 'UTC')::date)
 """
 
 

@@ -54,6 +54,9 @@ EXAM_CODES_KEY = "exam_codes.key"
 UNANSWERED_SECONDS = 300.0
 """How often files without an answer are looked for."""
 
+INTEREST_SECONDS = 3600.0
+"""How often settled payments are looked at for interest: it is counted in days."""
+
 PROOF_DUE_SECONDS = 900.0
 """How often it is looked whether the nightly proof is due."""
 
@@ -83,7 +86,6 @@ async def start(life: Lifetime, settings: PaymentsSettings) -> None:
         await expire_holds(db=db, now=clock.now())
         await close_unanswered(db=db, now=clock.now())
         await escalate_undecided(db=db, now=clock.now())
-        await record_interest(db=db, now=clock.now())
         await grant_advances(business_unit=settings.business_unit, db=db, now=clock.now())
         await serve_all_waiting(db=db, now=clock.now())
 
@@ -117,6 +119,10 @@ async def start(life: Lifetime, settings: PaymentsSettings) -> None:
     async def call_staff() -> None:
         await call_for_unanswered(db=db, now=clock.now())
 
+    async def keep_interest() -> None:
+        await record_interest(db=db, now=clock.now())
+
+    life.task("interest", _again_and_again("interest", keep_interest, INTEREST_SECONDS))
     life.task("unanswered files", _again_and_again("unanswered files", call_staff, UNANSWERED_SECONDS))
     life.task("exchange", _again_and_again("exchange", exchange_files, settings.exchange_scan_seconds))
 

@@ -39,9 +39,12 @@ class Interest:
     cents: int
 
 
-def due(proper_invoice_at: datetime) -> datetime:
-    """When a proper invoice has to be paid. A mended claim is another invoice: its thirty days begin anew."""
-    return proper_invoice_at + timedelta(days=DUE_DAYS)
+def due(proper_invoice_at: datetime, zone: str) -> date:
+    """The last day on which a proper invoice is paid in time, counted from the day on which it came.
+
+    A mended claim is another invoice: its thirty days begin anew.
+    """
+    return day_in(zone, proper_invoice_at) + timedelta(days=DUE_DAYS)
 
 
 def notice_due(received_at: datetime) -> datetime:
@@ -62,6 +65,11 @@ def day_in(zone: str, at: datetime) -> date:
 def start_of(day: date, zone: str) -> datetime:
     """The first moment of a day in the program's time zone."""
     return datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC)
+
+
+def end_of(day: date, zone: str) -> datetime:
+    """The last second of a day in the program's time zone."""
+    return start_of(day + timedelta(days=1), zone) - timedelta(seconds=1)
 
 
 def interest(unpaid_cents: int, due_on: date, paid_on: date, rates: Mapping[int, int]) -> Interest | None:

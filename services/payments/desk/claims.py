@@ -103,7 +103,7 @@ def _unpaid(one: LateClaim) -> dict[str, Any]:
     return {
         "claim_id": one.claim.claim_id,
         "provider_id": one.claim.provider_id,
-        "due_at": one.claim.due_at.isoformat(),
+        "due_on": one.claim.due_on.isoformat(),
         "amount_cents": one.claim.amount_cents,
         "interest_cents": one.interest.cents if one.interest else None,
     }

@@ -6,12 +6,21 @@ from datetime import datetime
 
 from contracts.ids import ApplicationId, ClaimId, TransferId
 from kit.db import Connection
-from services.payments.claims.advances import Advanced, RefundId
+from services.payments.claims.advances import PAYMENT_CENTS_MIN, TRIGGER, Advanced, RefundId
 
+# Only what will be granted: a case without a rule would stand before all that come after it.
 TO_ADVANCE = """
 SELECT f.application_id FROM funding AS f
 JOIN provider AS p ON p.program_id = f.program_id AND p.provider_id = f.provider_id
-WHERE f.state = 'encumbered' AND f.advanced_cents = 0 AND p.standing IS NOT NULL
+JOIN payee AS y ON y.provider_id = f.provider_id
+JOIN claim_rules AS r ON r.program_id = f.program_id
+WHERE f.state = 'encumbered' AND f.advanced_cents = 0 AND f.enrollment_id IS NOT NULL AND f.encumbered_cents > $4
+    AND EXISTS (
+        SELECT FROM jsonb_array_elements(r.rules -> 'advances') AS a
+        WHERE a ->> 'standing' = p.standing AND a ->> 'trigger' = $3
+            AND f.encumbered_cents * (a ->> 'percent')::integer >= 100
+            AND coalesce((a ->> 'effective_from')::date <= ($2 AT TIME ZONE (r.rules ->> 'time_zone'))::date, true)
+    )
     AND NOT EXISTS (SELECT FROM claim AS c WHERE c.application_id = f.application_id)
 ORDER BY f.changed_at, f.application_id LIMIT $1
 """
@@ -111,9 +120,10 @@ class OwedPart:
     cents: int
 
 
-async def to_advance(tx: Connection, count_max: int) -> list[ApplicationId]:
-    """Cases whose provider has a standing, with an encumbrance and neither advance nor claim."""
-    return [ApplicationId(row["application_id"]) for row in await tx.fetch(TO_ADVANCE, count_max)]
+async def to_advance(tx: Connection, count_max: int, *, now: datetime) -> list[ApplicationId]:
+    """Cases that a rule in force pays ahead, with an encumbrance and neither advance nor claim."""
+    rows = await tx.fetch(TO_ADVANCE, count_max, now, TRIGGER, PAYMENT_CENTS_MIN)
+    return [ApplicationId(row["application_id"]) for row in rows]
 
 
 async def advanced(tx: Connection, application_id: str, hold_number: int, cents: int, *, now: datetime) -> None:

@@ -20,8 +20,8 @@ LOCK_INVOICE = "SELECT pg_advisory_xact_lock(hashtextextended($1, 7002))"
 
 COLUMNS = """claim_id, kind, application_id, enrollment_id, program_id, person_id, credential_id, provider_id,
     supplier_number, business_unit, invoice_number, invoice_on, claimed_cents, status, approved_cents, advanced_cents,
-    netted_cents, checks, approved_by, approvers, approvers_needed, refused_by, due_at, payable_from, request_month,
-    request_number, payable_transfer_id, submitted_at, decided_at"""
+    netted_cents, checks, approved_by, approvers, approvers_needed, refused_by, due_at, due_on, payable_from,
+    request_month, request_number, payable_transfer_id, submitted_at, decided_at"""
 
 CLAIM = f"SELECT {COLUMNS} FROM claim WHERE claim_id = $1 FOR UPDATE"
 SAVE = """
@@ -29,15 +29,16 @@ INSERT INTO claim (
     claim_id, application_id, enrollment_id, provider_id, business_unit, supplier_number, invoice_number, invoice_key,
     invoice_on, claimed_cents, submitted_at, status, approved_cents, checks, approved_by, refused_by, due_at,
     payable_transfer_id, decided_at, program_id, person_id, credential_id, lines, documents, approvers,
-    approvers_needed, request_month, request_number, payable_from, advanced_cents, kind
+    approvers_needed, request_month, request_number, payable_from, advanced_cents, kind,
+    due_on
 ) VALUES (
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25,
-    $26, $27, $28, $29, $30, $31
+    $26, $27, $28, $29, $30, $31, $32
 )
 ON CONFLICT (claim_id) DO UPDATE SET
     status = excluded.status, approved_cents = excluded.approved_cents, checks = excluded.checks,
     approved_by = excluded.approved_by, refused_by = excluded.refused_by, due_at = excluded.due_at,
-    payable_transfer_id = excluded.payable_transfer_id, decided_at = excluded.decided_at,
+    due_on = excluded.due_on, payable_transfer_id = excluded.payable_transfer_id, decided_at = excluded.decided_at,
     approvers = excluded.approvers, approvers_needed = excluded.approvers_needed,
     advanced_cents = excluded.advanced_cents
 """
@@ -101,12 +102,20 @@ class Claim:
     approvers_needed: int
     refused_by: str | None
     due_at: datetime | None
+    due_on: date | None
     payable_from: datetime | None
     request_month: date | None
     request_number: int | None
     payable_transfer_id: TransferId | None
     submitted_at: datetime
     decided_at: datetime
+
+    @property
+    def slot(self) -> RequestSlot | None:
+        """The request that it came into."""
+        if self.request_month is None or self.request_number is None:
+            return None
+        return RequestSlot(self.request_month, self.request_number)
 
     @property
     def is_stopped(self) -> bool:
@@ -136,6 +145,7 @@ class Decision:
     approved_cents: int = 0
     advanced_cents: int = 0
     due_at: datetime | None = None
+    due_on: date | None = None
     payable_transfer_id: TransferId | None = None
     kind: ClaimKind = ClaimKind.CLAIM
 
@@ -234,6 +244,7 @@ async def save(tx: Connection, ask: ReviewClaim, decision: Decision, *, now: dat
         decision.payable_from,
         decision.advanced_cents,
         decision.kind.value,
+        decision.due_on,
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from contracts.events.payments import PaymentPurpose
@@ -13,13 +13,14 @@ from services.payments.domain import DisbursementState, PayeeRepairId
 
 _COLUMNS = """d.disbursement_id, d.claim_id, d.attempt_number, d.application_id, d.provider_id, d.supplier_number,
     d.amount_cents, d.state, d.payable_transfer_id, d.sent_transfer_id, d.return_transfer_id, d.batch_id, d.due_at,
-    d.payment_number, d.return_code, d.settle_transfer_id, c.invoice_number, c.invoice_on, c.kind AS purpose"""
+    d.due_on, d.payment_number, d.return_code, d.settle_transfer_id, c.invoice_number, c.invoice_on,
+    c.kind AS purpose"""
 
 ORDER = """
 INSERT INTO disbursement (
     disbursement_id, claim_id, attempt_number, application_id, provider_id, supplier_number, amount_cents, state,
-    payable_transfer_id, due_at, ordered_at, changed_at
-) VALUES ($1, $2, $3, $4, $5, $6, $7, $11, $8, $9, $10, $10)
+    payable_transfer_id, due_at, ordered_at, changed_at, due_on
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $11, $8, $9, $10, $10, $12)
 """
 ONE = f"""
 SELECT {_COLUMNS} FROM disbursement AS d JOIN claim AS c USING (claim_id) WHERE d.disbursement_id = $1 FOR UPDATE OF d
@@ -122,6 +123,8 @@ class Disbursement:
     return_transfer_id: TransferId | None
     batch_id: PaymentBatchId | None
     due_at: datetime
+    """The end of `due_on` in the program's time zone."""
+    due_on: date
     payment_number: str | None
     return_code: str | None
     settle_transfer_id: TransferId | None
@@ -157,6 +160,7 @@ async def order(tx: Connection, one: Disbursement, *, now: datetime) -> None:
         one.due_at,
         now,
         one.state.value,
+        one.due_on,
     )
 
 

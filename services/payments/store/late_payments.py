@@ -1,5 +1,6 @@
 """Claims past their due day, and the interest that late payments cost."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -7,16 +8,26 @@ from contracts.ids import ClaimId, DisbursementId
 from kit.db import Connection
 from services.payments.claims.prompt_pay import Interest
 
-# The day of payment is the day on the face of the payment, not the day we heard of it.
-SETTLED_LATE = """
-SELECT d.disbursement_id, d.claim_id, d.provider_id, c.program_id, d.amount_cents, d.due_at, d.paid_on::date AS paid_on
+# The day of payment is the day on the face of the payment, not the day we heard of it. A late one whose years have no
+# rate yet is passed by: it would stand before all that come after it until the rate is listed.
+SETTLED_UNCHECKED = """
+SELECT d.disbursement_id, d.claim_id, d.provider_id, c.program_id, d.amount_cents, d.due_on, d.paid_on::date AS paid_on
 FROM disbursement AS d JOIN claim AS c USING (claim_id)
-WHERE d.state = 'settled' AND d.paid_on IS NOT NULL AND d.paid_on::date >= (d.due_at AT TIME ZONE 'UTC')::date
-    AND NOT EXISTS (SELECT FROM interest_obligation AS i WHERE i.disbursement_id = d.disbursement_id)
-ORDER BY d.due_at, d.disbursement_id LIMIT $1
+WHERE d.state = 'settled' AND d.interest_checked_at IS NULL AND d.paid_on IS NOT NULL
+    AND (d.paid_on::date <= d.due_on OR NOT EXISTS (
+        SELECT FROM generate_series(
+            extract(year FROM d.due_on + 1)::integer, extract(year FROM d.paid_on::date)::integer
+        ) AS y
+        WHERE NOT EXISTS (
+            SELECT FROM claim_rules AS r, jsonb_array_elements(r.rules -> 'interest_rates') AS rate
+            WHERE r.program_id = c.program_id AND (rate ->> 'calendar_year')::integer = y
+        )
+    ))
+ORDER BY d.due_on, d.disbursement_id LIMIT $1 FOR UPDATE OF d SKIP LOCKED
 """
+CHECKED = "UPDATE disbursement SET interest_checked_at = $2 WHERE disbursement_id = ANY ($1::text[])"
 UNPAID = """
-SELECT c.claim_id, c.provider_id, c.program_id, c.due_at,
+SELECT c.claim_id, c.provider_id, c.program_id, c.due_on,
     c.approved_cents - c.advanced_cents - c.netted_cents AS amount_cents
 FROM claim AS c
 WHERE c.status = 'approved' AND c.due_at < $1
@@ -45,7 +56,7 @@ class SettledPayment:
     provider_id: str
     program_id: str | None
     amount_cents: int
-    due_at: datetime
+    due_on: date
     paid_on: date
 
 
@@ -56,7 +67,7 @@ class UnpaidClaim:
     claim_id: ClaimId
     provider_id: str
     program_id: str | None
-    due_at: datetime
+    due_on: date
     amount_cents: int
 
 
@@ -74,9 +85,14 @@ class Obligation:
     cents: int
 
 
-async def settled_late(tx: Connection, count_max: int) -> list[SettledPayment]:
-    """Payments that settled on or after their due day and whose interest is not on record."""
-    return [SettledPayment(**dict(row)) for row in await tx.fetch(SETTLED_LATE, count_max)]
+async def settled_unchecked(tx: Connection, count_max: int) -> list[SettledPayment]:
+    """Settled payments nobody has looked at for interest, those aside whose years have no rate yet; locked."""
+    return [SettledPayment(**dict(row)) for row in await tx.fetch(SETTLED_UNCHECKED, count_max)]
+
+
+async def checked(tx: Connection, payments: Sequence[SettledPayment], *, now: datetime) -> None:
+    """Whatever these payments cost is on record."""
+    await tx.execute(CHECKED, [one.disbursement_id for one in payments], now)
 
 
 async def unpaid(tx: Connection, now: datetime, count_max: int) -> list[UnpaidClaim]:

@@ -21,7 +21,7 @@ from services.payments.claims.advances import (
     netted,
     refund_due,
 )
-from services.payments.claims.prompt_pay import day_in, due
+from services.payments.claims.prompt_pay import day_in, due, end_of
 from services.payments.claims.provider_statement import ADVANCE
 from services.payments.domain import Funding, FundingState, two_people
 from services.payments.store import advances as store
@@ -44,7 +44,7 @@ REFUND_TO_AGREE = "refund_to_agree"
 async def grant_advances(*, business_unit: str, db: Database, now: datetime) -> int:
     """Pay ahead on accepted enrollments whose provider's standing earns it; returns how many."""
     async with db.connection() as connection:
-        cases = await store.to_advance(connection, ADVANCES_PER_SWEEP_MAX)
+        cases = await store.to_advance(connection, ADVANCES_PER_SWEEP_MAX, now=now)
     granted = 0
     for application_id in cases:
         async with db.transaction() as tx:
@@ -67,7 +67,7 @@ async def _grant(tx: Connection, application_id: ApplicationId, *, business_unit
     cents = advance_cents(funding.encumbered_cents, rule.percent) if rule else 0
     if rule is None or payee is None or cents <= 0:
         return False
-    claim_id = ClaimId.derive(ADVANCE, application_id)
+    claim_id, due_on = ClaimId.derive(ADVANCE, application_id), due(now, rules.time_zone)
     expend = transfer_of(
         funding, Kind.EXPEND, cents, of=funding.encumbrance_transfer_id, reason=ADVANCE, at=now, key=claim_id
     )
@@ -86,7 +86,8 @@ async def _grant(tx: Connection, application_id: ApplicationId, *, business_unit
         slot=None,
         payable_from=None,
         approved_cents=cents,
-        due_at=due(now),
+        due_on=due_on,
+        due_at=end_of(due_on, rules.time_zone),
         payable_transfer_id=expend.id,
         kind=ClaimKind.ADVANCE,
     )

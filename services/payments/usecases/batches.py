@@ -246,7 +246,7 @@ async def _order(
                 entry_class=payee.entry_class,
                 invoice_number=one.invoice_number,
                 invoice_on=date.fromisoformat(one.invoice_on),
-                due_on=one.due_at.date(),
+                due_on=one.due_on,
                 amount_cents=one.amount_cents,
                 account=routes[one.provider_id].account,
             )

@@ -13,7 +13,7 @@ from kit import outbox
 from kit.db import Connection, Database
 from services.payments.books.ledger import Kind
 from services.payments.claims.checks import ClaimFile, Papers, Review, review
-from services.payments.claims.prompt_pay import day_in, due
+from services.payments.claims.prompt_pay import day_in, due, end_of
 from services.payments.claims.queues import queue_for
 from services.payments.claims.requests import proper_invoice_at, slot_for
 from services.payments.domain import Funding, FundingState, NotYetKnown, RequestDiffers, person
@@ -43,7 +43,7 @@ async def review_claim(ask: ReviewClaim, *, business_unit: str, db: Database, no
             return _answer(earlier)
         file = await _open_file(tx, ask, now=now)
         found = review(file)
-        return await _decide(tx, file, found, business_unit=business_unit, now=now)
+        return await _decide(tx, file, found, earlier, business_unit=business_unit, now=now)
 
 
 async def claim_of_provider(claim_id: str, provider_id: str, *, db: Database) -> Claim:
@@ -115,10 +115,12 @@ async def _open_file(tx: Connection, ask: ReviewClaim, *, now: datetime) -> Clai
         credential=credential,
         supplier_number=supplier,
         earlier=await claim_store.earlier(tx, supplier or NO_SUPPLIER, ask),
-        # The program's offices are west of Greenwich: an invoice dated today there is never later than this.
         today=now.astimezone(UTC).date(),
     )
-    return file if funding is None else replace(file, papers=await _papers(tx, ask, funding))
+    if funding is None:
+        return file
+    papers = await _papers(tx, ask, funding)
+    return replace(file, papers=papers, today=day_in(papers.rules.time_zone, now))
 
 
 async def _papers(tx: Connection, ask: ReviewClaim, funding: Funding) -> Papers:
@@ -135,18 +137,21 @@ async def _papers(tx: Connection, ask: ReviewClaim, funding: Funding) -> Papers:
 
 
 async def _decide(
-    tx: Connection, file: ClaimFile, found: Review, *, business_unit: str, now: datetime
+    tx: Connection, file: ClaimFile, found: Review, earlier: Claim | None, *, business_unit: str, now: datetime
 ) -> ClaimReviewed:
     ask = file.claim
-    decision = await _received(tx, file, found, business_unit=business_unit)
+    decision = await _received(tx, file, found, earlier, business_unit=business_unit)
     facts: list[Fact] = []
     if found.status is ClaimStatus.APPROVED and file.funding is not None:
+        zone = file.papers.rules.time_zone
+        due_on = due(decision.payable_from or ask.submitted_at, zone)
         payable_id = await _make_payable(tx, file.funding, ask, now=now)
         decision = replace(
             decision,
             approved_cents=ask.amount_cents,
             advanced_cents=file.advanced_cents,
-            due_at=due(decision.payable_from or ask.submitted_at),
+            due_on=due_on,
+            due_at=end_of(due_on, zone),
             payable_transfer_id=payable_id,
         )
         rest = file.funding.encumbered_cents - ask.amount_cents
@@ -185,11 +190,18 @@ async def _decide(
     )
 
 
-async def _received(tx: Connection, file: ClaimFile, found: Review, *, business_unit: str) -> Decision:
-    """The decision as far as it does not depend on the outcome: whose claim it is, and in which month's request."""
+async def _received(
+    tx: Connection, file: ClaimFile, found: Review, earlier: Claim | None, *, business_unit: str
+) -> Decision:
+    """The decision as far as it does not depend on the outcome: whose claim it is, and in which month's request.
+
+    A claim keeps the request that it came into, however late people decide it: its thirty days have begun.
+    """
     ask, funding = file.claim, file.funding
     slot, payable_from = None, None
-    if funding is not None:
+    if earlier is not None and earlier.slot is not None:
+        slot, payable_from = earlier.slot, earlier.payable_from
+    elif funding is not None:
         rules = file.papers.rules
         await queue_store.lock_requests(tx, funding.program_id, ask.provider_id)
         month = day_in(rules.time_zone, ask.submitted_at).replace(day=1)

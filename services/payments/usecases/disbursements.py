@@ -55,7 +55,7 @@ async def order_payment(tx: Connection, ask: PayClaim, *, now: datetime) -> Disb
 
 async def _order(tx: Connection, ask: PayClaim, payment_id: DisbursementId, *, now: datetime) -> Disbursement:
     claim = await claim_store.claim(tx, ask.claim_id)
-    if claim is None or claim.due_at is None:
+    if claim is None or claim.due_at is None or claim.due_on is None:
         raise ClaimNotPayable
     # Stopped between its approval and this order: the payment is on record, and waits for what people decide.
     is_stopped = claim.is_stopped
@@ -86,6 +86,7 @@ async def _order(tx: Connection, ask: PayClaim, payment_id: DisbursementId, *, n
         sent_transfer_id=None,
         return_transfer_id=None,
         batch_id=None,
+        due_on=claim.due_on,
         due_at=claim.due_at,
         payment_number=None,
         return_code=None,

@@ -16,6 +16,7 @@ from services.payments.store.claim_queues import Receipt
 from services.payments.store.late_payments import Obligation, UnpaidClaim
 
 PAYMENTS_PER_SWEEP_MAX = 500
+SWEEPS_PER_TURN_MAX = 100
 LATE_SHOWN_MAX = 1000
 
 
@@ -42,13 +43,25 @@ class Lateness:
 async def record_interest(*, db: Database, now: datetime) -> int:
     """Put on record what late payments cost; returns how many. A year without a rate waits for its rate."""
     recorded = 0
+    for _ in range(SWEEPS_PER_TURN_MAX):
+        seen, late = await _record_some(db, now=now)
+        recorded += late
+        if seen < PAYMENTS_PER_SWEEP_MAX:
+            break
+    return recorded
+
+
+async def _record_some(db: Database, *, now: datetime) -> tuple[int, int]:
+    recorded = 0
     async with db.transaction() as tx:
-        for payment in await store.settled_late(tx, PAYMENTS_PER_SWEEP_MAX):
-            owed = await _interest(tx, payment.program_id, payment.amount_cents, payment.due_at, payment.paid_on)
+        payments = await store.settled_unchecked(tx, PAYMENTS_PER_SWEEP_MAX)
+        for payment in payments:
+            owed = await _interest(tx, payment.program_id, payment.amount_cents, payment.due_on, payment.paid_on)
             if owed is not None:
                 await store.record(tx, payment, owed, now=now)
                 recorded += 1
-    return recorded
+        await store.checked(tx, payments, now=now)
+    return len(payments), recorded
 
 
 async def what_is_late(*, db: Database, now: datetime) -> Lateness:
@@ -59,18 +72,16 @@ async def what_is_late(*, db: Database, now: datetime) -> Lateness:
         for claim in await store.unpaid(tx, now, LATE_SHOWN_MAX):
             rules = await claim_rules.rules_of(tx, claim.program_id or "")
             today = day_in(rules.time_zone, now)
-            owed = await _interest(tx, claim.program_id, claim.amount_cents, claim.due_at, today)
+            owed = await _interest(tx, claim.program_id, claim.amount_cents, claim.due_on, today)
             unpaid.append(LateClaim(claim, owed))
         on_record = await store.obligations(tx)
     return Lateness(undecided, sum(notice_due(one.received_at) < now for one in undecided), unpaid, on_record)
 
 
-async def _interest(
-    tx: Connection, program_id: str | None, cents: int, due_at: datetime, paid_on: date
-) -> Interest | None:
+async def _interest(tx: Connection, program_id: str | None, cents: int, due_on: date, paid_on: date) -> Interest | None:
     rules = await claim_rules.rules_of(tx, program_id or "")
     rates = {rate.calendar_year: rate.basis_points for rate in rules.interest_rates}
     try:
-        return interest(cents, day_in(rules.time_zone, due_at), paid_on, rates)
+        return interest(cents, due_on, paid_on, rates)
     except RateUnknown:
         return None

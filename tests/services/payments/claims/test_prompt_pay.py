@@ -1,14 +1,25 @@
 """Due days, notice days and interest: hand-worked examples, and what holds for any amount and any two days."""
 
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.payments.claims.prompt_pay import RateUnknown, day_in, due, escalation_due, interest, notice_due, start_of
+from services.payments.claims.prompt_pay import (
+    RateUnknown,
+    day_in,
+    due,
+    end_of,
+    escalation_due,
+    interest,
+    notice_due,
+    start_of,
+)
 
 RATES = {2025: 800, 2026: 700}
+NEW_YORK = ZoneInfo("America/New_York")
 CAME = datetime(2026, 3, 10, 15, 0, tzinfo=UTC)
 
 
@@ -61,8 +72,31 @@ def test_interest_never_shrinks_and_what_is_unpaid_after_thirty_days_bears_inter
 
 
 def test_the_clocks_of_a_claim():
-    assert due(CAME) == CAME + timedelta(days=30)
     assert (escalation_due(CAME), notice_due(CAME)) == (CAME + timedelta(days=10), CAME + timedelta(days=15))
+
+
+@pytest.mark.parametrize(
+    ("came", "due_on", "ends"),
+    [
+        # In the evening it is tomorrow in UTC already.
+        (
+            datetime(2026, 2, 20, 23, 30, tzinfo=NEW_YORK),
+            date(2026, 3, 22),
+            "2026-03-23T03:59:59Z",
+        ),
+        (datetime(2026, 3, 5, 21, 0, tzinfo=NEW_YORK), date(2026, 4, 4), "2026-04-05T03:59:59Z"),
+        # The clocks go back on 1 November: thirty times twenty-four hours end a day early.
+        (
+            datetime(2026, 10, 10, 0, 30, tzinfo=NEW_YORK),
+            date(2026, 11, 9),
+            "2026-11-10T04:59:59Z",
+        ),
+    ],
+)
+def test_a_claim_is_due_thirty_days_of_the_program_after_it_came(came, due_on, ends):
+    zone = NEW_YORK.key
+    assert due(came.astimezone(UTC), zone) == due_on
+    assert end_of(due_on, zone) == datetime.fromisoformat(ends)
 
 
 def test_days_are_the_programs_days():

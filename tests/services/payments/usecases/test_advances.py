@@ -22,6 +22,7 @@ from services.payments.claims.advances import (
 )
 from services.payments.domain import MakerIsChecker
 from services.payments.remittance import Confirmation
+from services.payments.usecases import advances
 from services.payments.usecases.advances import agree_refund, grant_advances, propose_refund
 from services.payments.usecases.program import follow_program
 from services.payments.usecases.provider_statements import statement_for
@@ -130,6 +131,16 @@ def settled(payment: str, number: str) -> Confirmation:
 
 async def dropped(desk: Desk, case: Case) -> None:
     await desk.release(case, "not_completed")
+
+
+async def test_nobody_waits_for_an_advance_behind_cases_that_get_none(platinum, monkeypatch):
+    monkeypatch.setattr(advances, "ADVANCES_PER_SWEEP_MAX", 1)
+    async with platinum.db.transaction() as tx:
+        await tx.execute("UPDATE provider SET standing = 'gold' WHERE provider_id = $1", OTHER)
+    await enrolled(platinum, "bob", provider=OTHER)
+    case = await enrolled(platinum, "ann")
+    assert await grant_advances(business_unit=UNIT, db=platinum.db, now=NOW) == 1
+    assert [fact["application_id"] for fact in await platinum.told(AdvanceGranted)] == [case.id]
 
 
 async def test_half_is_paid_ahead_and_the_claim_settles_the_rest(platinum):

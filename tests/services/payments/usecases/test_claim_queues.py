@@ -1,6 +1,6 @@
 """Who decides claims: levels of approval, people who may not, clocks that call for people, months that are full."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import asyncpg
 import pytest
@@ -10,6 +10,7 @@ from contracts.events.eligibility import ListedApprovalLevel
 from contracts.events.payments import ClaimEscalated
 from contracts.ids import ClaimId
 from contracts.steps.payments import ClaimStatus
+from services.payments.claims.prompt_pay import end_of
 from services.payments.claims.queues import PayeeRecorder, Queue
 from services.payments.domain import MakerIsChecker
 from services.payments.usecases.claim_queues import (
@@ -145,7 +146,7 @@ async def test_every_defect_is_named_and_the_mended_claim_is_due_anew(ruled):
     assert defects == {"exceeds_encumbrance", "invoice_in_future"}
     later = NOW + timedelta(days=9)
     mended = await ruled.review(case, claim_id=ClaimId.derive("mended"), submitted_at=later)
-    assert (mended.status, mended.due_at) == (ClaimStatus.APPROVED, later + timedelta(days=30))
+    assert (mended.status, mended.due_at) == (ClaimStatus.APPROVED, end_of(date(2026, 4, 18), RULES.time_zone))
 
 
 async def test_a_claim_after_the_months_request_is_gathered_into_the_next(ruled):
@@ -159,10 +160,21 @@ async def test_a_claim_after_the_months_request_is_gathered_into_the_next(ruled)
         assert await close_request(tx, PROGRAM, PROVIDER, by="provider/lorain-ccc", now=NOW) == closed
     reviewed = await ruled.review(late)
     april = datetime(2026, 4, 1, 4, 0, tzinfo=UTC)
-    assert (reviewed.status, reviewed.due_at) == (ClaimStatus.APPROVED, april + timedelta(days=30))
+    assert (reviewed.status, reviewed.due_at) == (ClaimStatus.APPROVED, end_of(date(2026, 5, 1), RULES.time_zone))
     await ruled.pay(late)
     await nothing_to_pay(ruled)
     await ruled.pay(early)
     assert (await batch_of(ruled)).payments == 1
     async with ruled.db.connection() as connection:
         assert await connection.fetchval("SELECT claim_may_be_paid($1, $2)", late.claim_id, april)
+
+
+async def test_a_claim_keeps_its_request_however_late_people_decide_it(ruled):
+    case = await ready(ruled)
+    assert (await ruled.review(case, **LARGE)).status is ClaimStatus.REFERRED
+    async with ruled.db.transaction() as tx:
+        await close_request(tx, PROGRAM, PROVIDER, by="provider/lorain-ccc", now=NOW)
+    approved = await ruled.review(case, approved_by=["ada", "ben"], **LARGE)
+    assert (approved.status, approved.due_at) == (ClaimStatus.APPROVED, end_of(date(2026, 4, 9), RULES.time_zone))
+    await ruled.pay(case)
+    assert (await batch_of(ruled)).payments == 1

@@ -8,7 +8,8 @@ from contracts.errors import NotFound
 from contracts.events.applications import ChargeAnswered
 from contracts.events.eligibility import ListedInterestRate
 from services.payments.claims.provider_statement import HEADINGS
-from services.payments.remittance import Confirmation
+from services.payments.remittance import Confirmation, read_vouchers
+from services.payments.usecases import late_payments
 from services.payments.usecases.charges import follow_charge_answer
 from services.payments.usecases.late_payments import record_interest, what_is_late
 from services.payments.usecases.program import follow_program
@@ -47,6 +48,42 @@ async def test_interest_runs_from_the_day_after_the_due_day_and_is_recorded_once
     assert [one.cents for one in late.interest] == ([] if owed is None else [owed])
     # It is the agency's own money: the program's books do not move.
     assert await rated.stages() == before
+
+
+async def test_the_due_day_is_the_programs_in_the_file_and_in_the_interest(rated):
+    case = Case("ann")
+    await rated.hold(case)
+    await rated.encumber(case)
+    await rated.learn(case)
+    # 5 March, nine in the evening in New York.
+    await rated.review(case, submitted_at=datetime(2026, 3, 6, 2, 0, tzinfo=UTC))
+    payment = await rated.pay(case)
+    batch = await batch_of(rated)
+    assert [one.due_on for one in read_vouchers(batch.content).payments] == [date(2026, 4, 4)]
+    await confirm(rated, paid(payment, date(2026, 4, 5)))
+    assert await record_interest(db=rated.db, now=NOW) == 1
+    [owed] = (await what_is_late(db=rated.db, now=NOW)).interest
+    assert (owed.first_on, owed.days) == (date(2026, 4, 5), 1)
+
+
+async def test_nobody_waits_for_interest_behind_payments_that_owe_none(rated, monkeypatch):
+    monkeypatch.setattr(late_payments, "PAYMENTS_PER_SWEEP_MAX", 1)
+    monkeypatch.setattr(late_payments, "SWEEPS_PER_TURN_MAX", 1)
+    unrated, in_time, late = [
+        await rated.pay(await rated.approved(Case(name), 200_000)) for name in ("ann", "bea", "cid")
+    ]
+    await batch_of(rated)
+    await confirm(rated, paid(unrated, date(2027, 1, 5)), paid(in_time, DUE_ON), paid(late, date(2026, 4, 19)))
+    assert sum([await record_interest(db=rated.db, now=NOW) for _ in range(2)]) == 1
+    assert [one.disbursement_id for one in (await what_is_late(db=rated.db, now=NOW)).interest] == [
+        late.disbursement_id
+    ]
+    # The year's rate is listed: what waited for it is recorded, nothing twice.
+    rates = [*RATES, ListedInterestRate(calendar_year=2027, basis_points=800, source="ORC 5703.47")]
+    rules = RULES.model_copy(update={"charge_answer_days": 0, "interest_rates": rates})
+    async with rated.db.transaction() as tx:
+        await follow_program(published(version=3).model_copy(update={"claim_rules": rules}), tx, now=NOW)
+    assert [await record_interest(db=rated.db, now=NOW) for _ in range(2)] == [1, 0]
 
 
 async def test_what_is_unpaid_and_undecided_is_told(rated):
