@@ -232,10 +232,10 @@ def _told(found: "PayeeShown") -> str:
     facts: dict[str, Any] = json.loads(found.model_dump_json(exclude={"accounts", "changes", "holds"}))
     parts = [columns([(name, str(value)) for name, value in facts.items()])]
     if found.accounts:
-        rows = [("account", "number", "routing", "holder", "state", "usable from", "prenote")]
+        rows = [("account", "number", "routing", "holder", "state", "usable from", "prenote", "correct by")]
         rows += [
             (a.account_id, a.account, a.routing_number, a.holder_name, a.state.value, str(a.usable_at or ""),
-             str(a.prenote_on or ""))
+             str(a.prenote_on or ""), str(a.correct_by or ""))
             for a in found.accounts
         ]  # fmt: skip
         parts.append(columns(rows))

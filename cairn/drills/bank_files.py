@@ -25,7 +25,7 @@ from services.payments.gateways import ExchangeFolder
 from services.payments.payees.payees import AccountState, Rail, Waits
 from services.payments.rails.letter import LETTER_SUFFIX
 from services.payments.remittance import Confirmation, read_vouchers, write_confirmations
-from services.payments.usecases.batches import transmit_batches
+from services.payments.usecases.batches import mark_transmitted, transmit_batches
 from services.payments.usecases.confirmations import take_confirmations
 from services.payments.usecases.screening import approve_release, hold_payee, propose_release
 
@@ -212,6 +212,8 @@ async def _new_account(desk: Desk) -> None:
     await desk.move_to_ach(MOVING)
     prenote = await desk.approve(await desk.build(Rail.ACH))
     trial.equal("payments beside a new account's prenote", (0, 1), (prenote.payments, prenote.prenotes))
+    async with desk.db.transaction() as tx:
+        await mark_transmitted(tx, prenote.batch_id, now=AT)
     await _refused(desk, "paying to an account that cools off", lambda: _ach(desk, COOLING_DAYS - 1), "nothing_to_pay")
     async with desk.db.transaction() as tx:
         await tx.execute("UPDATE payee_account SET usable_at = $1", AT)

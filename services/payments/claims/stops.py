@@ -27,6 +27,8 @@ class StopReason(StrEnum):
     """By a person, a screening list or a return."""
     COOLING_OFF = "cooling_off"
     PRENOTE = "prenote"
+    CHANGE_NOTIFIED = "change_notified"
+    """The payee's bank has notified a change of the account, and no correction was approved in time."""
     NO_ACCOUNT = "no_account"
     OTHER_RAIL = "other_rail"
     """The payee is paid another way by now."""
@@ -71,6 +73,7 @@ _OF_WAIT = {
     Waits.HELD: StopReason.PAYEE_HELD,
     Waits.COOLING_OFF: StopReason.COOLING_OFF,
     Waits.PRENOTE: StopReason.PRENOTE,
+    Waits.CHANGE_NOTIFIED: StopReason.CHANGE_NOTIFIED,
     Waits.NO_ACCOUNT: StopReason.NO_ACCOUNT,
 }
 

@@ -2,9 +2,12 @@
 """Days on which the Federal Reserve settles, and what the rules count in them: prenotes, reversals, same-day."""
 
 from dataclasses import dataclass
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
+from zoneinfo import ZoneInfo
 
+OPERATOR_ZONE = ZoneInfo("America/New_York")
+"""Where the operator's days begin and end."""
 PRENOTE_WAIT_DAYS = 3
 """A live entry may follow on the third banking day after the prenote settled."""
 REVERSAL_DAYS_MAX = 5
@@ -28,6 +31,11 @@ SAME_DAY_WINDOWS = (
 )
 SAME_DAY_CENTS_MAX = 100_000_000
 """One million dollars an entry; reversals of same-day entries fall under the same limit."""
+
+
+def operator_day(now: datetime) -> date:
+    """The operator's calendar day at a moment."""
+    return now.astimezone(OPERATOR_ZONE).date()
 
 
 @lru_cache(maxsize=128)

@@ -110,11 +110,18 @@ class Account:
     prenote_batch_id: str | None
     prenote_on: date | None
     ended_reason: str | None
+    correct_by: date | None = None
+    """Its bank has notified a change: the last day on which an entry may settle to it as it stands."""
 
     @property
     def masked(self) -> str:
         """What people see of the number."""
         return f"****{self.last_four}"
+
+    @property
+    def was_tried(self) -> bool:
+        """Its prenote was not answered by the notification of a change."""
+        return self.prenote_on is not None and (self.correct_by is None or self.correct_by > self.prenote_on)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +188,8 @@ class Waits(StrEnum):
     NO_ACCOUNT = "no_account"
     COOLING_OFF = "cooling_off"
     PRENOTE = "prenote"
+    CHANGE_NOTIFIED = "change_notified"
+    """The bank has said that the account is not right, and no correction is approved in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +206,8 @@ def route(
     """By which rail and to which account a payment leaves that settles on a day; the newest usable account wins.
 
     `accounts` are the payee's, newest first. An account in cooling-off or with a prenote on its way does not pay:
-    the one before it does, where it is still active, or the rail before it.
+    the one before it does, where it is still active, or the rail before it. One that was paid to and whose bank has
+    notified a change waits for its correction: an account that the payee gave up is not taken up again by itself.
     """
     if held:
         return Waits.HELD
@@ -209,6 +219,8 @@ def route(
     for account, reason in reasons:
         if reason is None:
             return Route(Rail.ACH, account)
+        if reason is Waits.CHANGE_NOTIFIED and account.was_tried:
+            return reason
     if payee.rail_before is not None:
         return Route(payee.rail_before)
     return next((reason for _, reason in reasons if reason is not None), Waits.NO_ACCOUNT)
@@ -218,6 +230,8 @@ def obstacle(account: Account, *, now: datetime, settles_on: date | None) -> Wai
     """What keeps an account from being paid to; nothing once it may be."""
     if account.state is not AccountState.ACTIVE or account.usable_at is None:
         return Waits.NO_ACCOUNT
+    if account.correct_by is not None and (settles_on is None or settles_on > account.correct_by):
+        return Waits.CHANGE_NOTIFIED
     if now < account.usable_at:
         return Waits.COOLING_OFF
     if account.prenote_on is None or settles_on is None or settles_on < first_live_day(account.prenote_on):

@@ -25,7 +25,7 @@ PAYEES_MAX = 500
 _PAYEE = """provider_id, supplier_number, name, tax_class, location, rail, entry_class, rail_before,
     supplier_number_before, supplier_usable_at"""
 _ACCOUNT = """account_id, provider_id, holder_name, routing_number, account_type, last_four, sealed_number, state,
-    usable_at, prenote_batch_id, prenote_on, ended_reason"""
+    usable_at, prenote_batch_id, prenote_on, ended_reason, correct_by"""
 _CHANGE = """change_id, provider_id, source, reference, supplier_number, tax_class, location, rail, entry_class,
     account_id, old_stays, called_person, called_number, called_at, evidence_by, made_by, made_at, checked_by,
     checked_at, withdrawn_by"""
@@ -75,6 +75,21 @@ WHERE provider_id = $1 AND account_id <> $2 AND state = 'active'
     AND usable_at <= (SELECT usable_at FROM payee_account WHERE account_id = $2)
 """
 END_ACCOUNT = "UPDATE payee_account SET state = $2, ended_reason = $3, changed_at = $4 WHERE account_id = $1"
+# The first notification counts: another one about the same account gives no more time.
+CORRECT_BY = """
+UPDATE payee_account SET correct_by = least(correct_by, $2), changed_at = $3 WHERE account_id = $1
+"""
+# Where the payee has a newer account, the older one's correction is of no more use.
+CORRECTIONS_DUE = f"""
+SELECT {_ACCOUNT} FROM payee_account AS a
+WHERE state = 'active' AND correct_by <= $1
+    AND EXISTS (SELECT FROM payee AS p WHERE p.provider_id = a.provider_id AND p.rail = 'ach')
+    AND NOT EXISTS (
+        SELECT FROM payee_account AS n
+        WHERE n.provider_id = a.provider_id AND n.state = 'active' AND n.usable_at > a.usable_at
+    )
+ORDER BY correct_by, account_id LIMIT $2
+"""
 TO_PRENOTE = f"""
 SELECT {_ACCOUNT} FROM payee_account AS a
 WHERE state = 'active' AND prenote_batch_id IS NULL
@@ -205,6 +220,16 @@ async def close_older(tx: Connection, provider_id: str, account_id: str, reason:
 
 async def end_account(tx: Connection, account_id: str, state: AccountState, reason: str, *, now: datetime) -> None:
     await tx.execute(END_ACCOUNT, account_id, state.value, reason, now)
+
+
+async def correct_by(tx: Connection, account_id: str, day: date, *, now: datetime) -> None:
+    """The account's bank has notified a change: as it stands it is paid to until that day."""
+    await tx.execute(CORRECT_BY, account_id, day, now)
+
+
+async def corrections_due(tx: Connection, day: date, count_max: int) -> list[Account]:
+    """Accounts that nothing newer replaces and that are not paid to as they stand after that day, or before."""
+    return [_account(row) for row in await tx.fetch(CORRECTIONS_DUE, day, count_max)]
 
 
 async def to_prenote(tx: Connection, count_max: int) -> list[Account]:

@@ -22,6 +22,8 @@ from services.payments.nacha import (
     ReturnAddendum,
     correction,
 )
+from services.payments.nacha.banking_days import after, operator_day
+from services.payments.nacha.changes import APPLY_WITHIN_BANKING_DAYS
 from services.payments.nacha.transactions import ACKNOWLEDGMENTS, TRANSACTIONS
 from services.payments.payees.account_numbers import AccountNumbers
 from services.payments.payees.payees import (
@@ -244,6 +246,12 @@ async def _changed(desk: _Desk, change: ChangeAddendum, entry: SentEntry) -> Non
     explanation = f"{change.code} {title}, account {account.masked}"
     desk.reading.changes += 1
     if CHANGE_POSTINGS[change.code] is ChangePosting.PROPOSES_CHANGE:
+        # Live entries go on for six banking days; the first one after a prenote may not bear what the bank corrects.
+        live = entry.disbursement_id is not None
+        last_day = after(operator_day(desk.now), APPLY_WITHIN_BANKING_DAYS) if live else entry.effective_on
+        await payee_store.correct_by(desk.tx, entry.account_id, last_day, now=desk.now)
+        explanation += f": paid to as it stands until {last_day}" if live else ": not paid to as it stands"
+    if CHANGE_POSTINGS[change.code] is ChangePosting.PROPOSES_CHANGE:
         try:
             await open_change(
                 desk.tx,
@@ -255,11 +263,11 @@ async def _changed(desk: _Desk, change: ChangeAddendum, entry: SentEntry) -> Non
                 numbers=desk.numbers,
                 now=desk.now,
             )
-            explanation += ": proposed as a change; call the payee back"
+            explanation += "; proposed as a change: call the payee back"
         except ChangeAlreadyOpen:
-            explanation += ": another change of this payee is open; look at both"
+            explanation += "; another change of this payee is open: look at both"
         except AccountFaulty as fault:
-            explanation += f": not proposed: {fault}"
+            explanation += f"; not proposed: {fault}"
     await alert(
         desk.tx,
         "notification_of_change",

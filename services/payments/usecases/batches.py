@@ -22,6 +22,7 @@ from services.payments.domain import (
     two_people,
 )
 from services.payments.gateways import Exchange
+from services.payments.nacha.banking_days import after, operator_day
 from services.payments.payees.payees import AccountState, Payee, Rail, Route, Waits, route
 from services.payments.rails import FileOrder, OrderedPayment, OrderedPrenote, RailFile
 from services.payments.rails.ach import FILE_CENTS_MAX, ID_MODIFIERS, AchRail
@@ -39,6 +40,8 @@ from services.payments.usecases.screening import alert
 
 BATCH_PAYMENTS_MAX = 5_000
 PRENOTES_MAX = 500
+CORRECTIONS_MAX = 500
+CORRECTION_WARNING_DAYS = 2
 BATCHES_PER_TURN_MAX = 20
 ANSWER_WAIT = timedelta(days=7)
 """Five banking days: after that a person looks."""
@@ -133,8 +136,6 @@ async def approve_batch(tx: Connection, batch_id: str, *, checker: str, rails: R
     await payment_store.sent(tx, {payment: transfer.id for payment, transfer in transfers.items()}, now=now)
     await store.approve_batch(tx, batch_id, approval, now=now)
     await store.add_entries(tx, batch_id, file.entries)
-    if approval.effective_on is not None:
-        await payee_store.prenotes_sent(tx, batch_id, approval.effective_on, now=now)
     approved = await store.batch(tx, batch_id)
     assert approved is not None
     return approved
@@ -310,6 +311,15 @@ async def mark_transmitted(tx: Connection, batch_id: str, *, now: datetime) -> N
     if batch is None or batch.state is not BatchState.APPROVED:
         return
     await store.transmitted(tx, batch_id, now=now)
+    if batch.effective_on is not None:
+        today = operator_day(now)
+        # A prenote in a file that has not left is no prenote; one that leaves late settles late.
+        await payee_store.prenotes_sent(tx, batch_id, max(batch.effective_on, after(today, 1)), now=now)
+        if batch.effective_on <= today:
+            explanation = (
+                f"to settle on {batch.effective_on}, out on {today}: the bank says when it settles, or refuses it"
+            )
+            await alert(tx, "batch_stale", explanation, batch_id=batch_id, now=now)
     facts = [
         DisbursementSent(
             application_id=payment.application_id,
@@ -338,4 +348,15 @@ async def call_for_unanswered(*, db: Database, now: datetime) -> int:
                 " and not all answered: look for them on the bank's statement; the file is not sent again"
             )
             await alert(tx, "batch_unanswered", explanation, batch_id=one["batch_id"], now=now)
+        await _call_for_corrections(tx, now=now)
     return len(unanswered)
+
+
+async def _call_for_corrections(tx: Connection, *, now: datetime) -> None:
+    """Call staff two banking days before an account whose bank has notified a change is no longer paid to."""
+    soon = after(operator_day(now), CORRECTION_WARNING_DAYS)
+    for account in await payee_store.corrections_due(tx, soon, CORRECTIONS_MAX):
+        explanation = (
+            f"account {account.masked} is not paid to after {account.correct_by}: its bank's change is not made"
+        )
+        await alert(tx, "change_due", explanation, provider_id=account.provider_id, key=account.account_id, now=now)

@@ -109,6 +109,7 @@ class AccountShown(_Shown):
     usable_at: Instant | None
     prenote_on: date | None
     ended_reason: Annotated[str, Field(max_length=200)] | None
+    correct_by: date | None = None
 
 
 class ChangeShown(_Shown):
@@ -225,6 +226,7 @@ def account_shown(one: Account) -> AccountShown:
             "usable_at": one.usable_at,
             "prenote_on": one.prenote_on,
             "ended_reason": one.ended_reason,
+            "correct_by": one.correct_by,
         }
     )
 

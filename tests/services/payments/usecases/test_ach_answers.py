@@ -6,7 +6,7 @@ import pytest
 
 from contracts.events.payments import DisbursementReturned, DisbursementSettled
 from services.payments.books.ledger import Kind
-from services.payments.domain import DisbursementState
+from services.payments.domain import DisbursementState, NothingToPay
 from services.payments.nacha import (
     CHANGE_REASONS,
     RETURN_REASONS,
@@ -22,7 +22,7 @@ from services.payments.nacha import (
     file_bytes,
 )
 from services.payments.nacha.transactions import RETURNED
-from services.payments.payees.payees import AccountState, Waits
+from services.payments.payees.payees import AccountState, Rail, Route, Waits
 from services.payments.rails.ach_answers import (
     CHANGE_POSTINGS,
     RETURN_POSTINGS,
@@ -35,12 +35,13 @@ from services.payments.store import batches as batch_store
 from services.payments.store import payees as payee_store
 from services.payments.store import screening as screening_store
 from services.payments.usecases.ach_answers import take_ach_answers
+from services.payments.usecases.batches import call_for_unanswered
 from services.payments.usecases.disbursements import approve_repair, open_repair
 from services.payments.usecases.outcomes import Outcome, apply_outcomes, payments_of_words
-from services.payments.usecases.payees import dossier, payees
+from services.payments.usecases.payees import approve_change, dossier, payees, record_call_back
 from tests.services.payments.case import NOW, PROVIDER, Case
 from tests.services.payments.nacha.builders import judged
-from tests.services.payments.usecases.test_batches import ACH, NUMBER, NUMBERS, change_to_ach, on_ach, sent
+from tests.services.payments.usecases.test_batches import ACH, CALLED, NUMBER, NUMBERS, change_to_ach, on_ach, out, sent
 
 LATER = NOW + timedelta(days=10)
 DEBTS = sorted(code for code, posting in RETURN_POSTINGS.items() if posting.before is not None)
@@ -252,7 +253,7 @@ async def test_a_notification_of_change_proposes_and_changes_nothing(desk, code)
     assert (await take(desk, answer_file(answer, entry_class="COR"))).changes == 1
     assert await desk.stages() == {"available": 700_000, "in_transit": 300_000}
     assert "notification_of_change" in await alerts(desk)
-    one = await dossier(PROVIDER, settles_on=date(2026, 4, 1), db=desk.db, now=LATER)
+    one = await dossier(PROVIDER, settles_on=date(2026, 3, 25), db=desk.db, now=LATER)
     assert one.leaves.account.account_id == before.account_id
     proposed = [c for c in one.changes if c.source == "notification_of_change"]
     if CHANGE_POSTINGS[code] is ChangePosting.ALERT:
@@ -267,6 +268,69 @@ async def test_a_notification_of_change_proposes_and_changes_nothing(desk, code)
     assert account.holder_name == ("LORAIN CCC" if "name" in places else before.holder_name)
     number = NUMBERS.open(account.account_id, account.sealed_number)
     assert number == ("5544332211" if "account_number" in places else NUMBER)
+
+
+def notified(entry: Entry, code: str = "C01") -> bytes:
+    """A file with a notification of change about this entry."""
+    given = Correction("242077778", "5544332211", 32, "LORAIN CCC", "ID-9")
+    change = ChangeAddendum(code, entry.trace, entry.routing_number[:8], corrected_data(code, given))
+    answer = Entry(21, SAMPLE_ORIGINATOR.odfi_routing, NUMBER, 0, entry.name, entry.identification, (change,),
+                   trace="041099990000001")  # fmt: skip
+    return answer_file(answer, entry_class="COR")
+
+
+async def leaves(desk, settles_on: date):
+    return (await dossier(PROVIDER, settles_on=settles_on, db=desk.db, now=LATER)).leaves
+
+
+async def test_an_account_is_paid_to_uncorrected_for_six_banking_days(desk):
+    _, entry = await paid(desk)
+    # Friday: the sixth banking day after it is Monday of the week after the next.
+    assert LATER.date() == date(2026, 3, 20)
+    await take(desk, notified(entry))
+    assert isinstance(await leaves(desk, date(2026, 3, 30)), Route)
+    assert await leaves(desk, date(2026, 3, 31)) is Waits.CHANGE_NOTIFIED
+    # Another notification gives no more time; the voucher rail of before is not taken up again.
+    await take(desk, notified(entry, "C05"), now=LATER + timedelta(days=5))
+    assert await leaves(desk, date(2026, 3, 31)) is Waits.CHANGE_NOTIFIED
+    await desk.pay(await desk.approved(Case("bea")))
+    for rail in Rail:
+        with pytest.raises(NothingToPay):
+            await sent(desk, rail=rail, now=LATER + timedelta(days=11))
+    await call_for_unanswered(db=desk.db, now=LATER + timedelta(days=5))
+    assert "change_due" not in await alerts(desk)
+    await call_for_unanswered(db=desk.db, now=LATER + timedelta(days=6))
+    assert "change_due" in await alerts(desk)
+
+
+async def test_an_account_whose_prenote_brought_a_change_is_not_paid_to(desk):
+    await desk.pay(await desk.approved(Case("ann")))
+    await change_to_ach(desk, old_stays=False)
+    [found], _ = judged((await out(desk)).content)
+    await take(desk, notified(found.entry), now=NOW + timedelta(days=1))
+    assert await leaves(desk, date(2026, 3, 23)) is Waits.CHANGE_NOTIFIED
+    with pytest.raises(NothingToPay):
+        await sent(desk, now=LATER)
+    [change] = [c for c in (await dossier(PROVIDER, settles_on=date(2026, 3, 23), db=desk.db, now=LATER)).changes
+                if c.source == "notification_of_change"]  # fmt: skip
+    async with desk.db.transaction() as tx:
+        await record_call_back(tx, PROVIDER, change.change_id, CALLED, by="finance/anna", now=LATER)
+        await approve_change(tx, PROVIDER, change.change_id, checker="finance/ben", cooling_off_days=0, now=LATER)
+    await out(desk, now=LATER)
+    way = await leaves(desk, date(2026, 4, 1))
+    assert isinstance(way, Route)
+    assert way.account.account_id == change.account_id
+
+
+async def test_the_account_before_goes_on_paying_where_the_new_ones_prenote_brought_a_change(desk):
+    await on_ach(desk, PROVIDER)
+    before = await account_of(desk)
+    await change_to_ach(desk, now=NOW + timedelta(days=2))
+    [found], _ = judged((await out(desk, now=NOW + timedelta(days=2))).content)
+    await take(desk, notified(found.entry))
+    way = await leaves(desk, date(2026, 4, 1))
+    assert isinstance(way, Route)
+    assert way.account.account_id == before.account_id
 
 
 async def test_an_acknowledgment_is_noted_and_settles_nothing(desk):

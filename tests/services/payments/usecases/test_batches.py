@@ -25,6 +25,7 @@ from services.payments.usecases.batches import (
     approve_batch,
     build_batch,
     call_for_unanswered,
+    mark_transmitted,
     transmit_batches,
     withdraw_batch,
 )
@@ -68,18 +69,26 @@ async def sent(desk, *, rail=Rail.ACH, now=NOW):
     return await approve(desk, await build(desk, rail=rail, now=now), now=now)
 
 
+async def out(desk, *, rail=Rail.ACH, now=NOW):
+    """Sent, and its file is out."""
+    batch = await sent(desk, rail=rail, now=now)
+    async with desk.db.transaction() as tx:
+        await mark_transmitted(tx, batch.batch_id, now=now)
+    return batch
+
+
 async def on_ach(desk, *providers, entry_class="CCD"):
     """Payees whose accounts are old enough to be paid to; the moment from which on."""
     for provider in providers:
         await change_to_ach(desk, provider, entry_class=entry_class)
-    await sent(desk)
+    await out(desk)
     return NOW + timedelta(days=COOLING_DAYS)
 
 
 async def test_prenote_then_cooling_off_then_payment(desk):
     await desk.pay(await desk.approved(Case("ann")))
     await change_to_ach(desk, old_stays=False)
-    prenote = await sent(desk)
+    prenote = await out(desk)
     assert (prenote.payments, prenote.prenotes, prenote.total_cents) == (0, 1, 0)
     [found], verdict = judged(prenote.content)
     assert verdict.valid, verdict.first_fault
@@ -108,7 +117,7 @@ async def test_the_three_banking_days_of_a_prenote_are_kept_though_cooling_off_i
     await desk.pay(await desk.approved(Case("ann")))
     await change_to_ach(desk, old_stays=False)
     later = NOW + timedelta(days=COOLING_DAYS)
-    prenote = await sent(desk, now=later)
+    prenote = await out(desk, now=later)
     assert prenote.effective_on == date(2026, 3, 23)
     for day in range(3):
         with pytest.raises(NothingToPay):
@@ -116,10 +125,33 @@ async def test_the_three_banking_days_of_a_prenote_are_kept_though_cooling_off_i
     assert (await sent(desk, now=datetime(2026, 3, 25, 15, tzinfo=UTC))).effective_on == date(2026, 3, 26)
 
 
+async def test_a_prenote_counts_from_when_its_file_is_out(desk, tmp_path):
+    await desk.pay(await desk.approved(Case("ann")))
+    await change_to_ach(desk, old_stays=False)
+    prenote = await sent(desk)
+    assert prenote.effective_on == date(2026, 3, 11)
+    with pytest.raises(NothingToPay):
+        await build(desk, now=NOW + timedelta(days=30))
+    # Friday: the file settles on Monday, and the account is paid to from Thursday on.
+    friday = datetime(2026, 4, 10, 15, tzinfo=UTC)
+    await transmit_batches(exchange=ExchangeFolder(tmp_path), db=desk.db, now=friday)
+    [alert] = await open_alerts(db=desk.db)
+    assert (alert.code, alert.batch_id) == ("batch_stale", prenote.batch_id)
+    with pytest.raises(NothingToPay):
+        await build(desk, now=datetime(2026, 4, 14, 15, tzinfo=UTC))
+    assert (await sent(desk, now=datetime(2026, 4, 15, 15, tzinfo=UTC))).effective_on == date(2026, 4, 16)
+
+
+async def test_a_file_that_is_out_in_time_is_not_stale(desk):
+    await change_to_ach(desk)
+    await out(desk, now=NOW)
+    assert await open_alerts(db=desk.db) == []
+
+
 async def test_the_old_way_pays_until_the_new_account_can(desk):
     await desk.pay(await desk.approved(Case("ann")))
     await change_to_ach(desk)
-    assert (await sent(desk)).payments == 0
+    assert (await out(desk)).payments == 0
     voucher = await sent(desk, rail=Rail.PAYMENT_VOUCHER)
     assert (voucher.rail, voucher.payments) == (Rail.PAYMENT_VOUCHER, 1)
     await desk.pay(await desk.approved(Case("bea")))

@@ -247,6 +247,7 @@ accounts = st.builds(
     prenote_batch_id=st.none(),
     prenote_on=st.one_of(st.none(), st.integers(-20, 20).map(lambda days: NOW.date() + timedelta(days=days))),
     ended_reason=st.none(),
+    correct_by=st.one_of(st.none(), st.integers(-20, 20).map(lambda days: NOW.date() + timedelta(days=days))),
 )
 payees_of = st.builds(
     Payee,
@@ -274,10 +275,12 @@ def test_a_payment_never_goes_to_an_account_that_may_not_be_paid_to(payee, known
             assert way.account.usable_at <= NOW
             assert way.account.prenote_on is not None
             assert (settles_on - way.account.prenote_on).days >= 3
+            assert way.account.correct_by is None or settles_on <= way.account.correct_by
         else:
             assert Rail.PAYMENT_VOUCHER in {payee.rail, payee.rail_before}
     else:
-        assert held or (payee.rail is Rail.ACH and payee.rail_before is None)
+        notified = way is Waits.CHANGE_NOTIFIED
+        assert held or (payee.rail is Rail.ACH and (payee.rail_before is None or notified))
 
 
 @given(st.text(alphabet="0123456789", min_size=1, max_size=17))

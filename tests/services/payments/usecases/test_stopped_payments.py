@@ -126,6 +126,11 @@ async def case_held(desk):
     await staff(desk, ANN, StaffAct.HELD, sequence=7)
 
 
+async def account_with_a_change_notified(desk):
+    await account_usable(desk)
+    await run(desk, "UPDATE payee_account SET correct_by = '2026-03-10'")
+
+
 REASONS = [
     (said_yes, StopReason.CLAIM_STOPPED),
     (refused, StopReason.CLAIM_REFUSED),
@@ -139,6 +144,7 @@ REASONS = [
     (held_by_a_return, StopReason.PAYEE_HELD),
     (account_cooling_off, StopReason.COOLING_OFF),
     (account_not_prenoted, StopReason.PRENOTE),
+    (account_with_a_change_notified, StopReason.CHANGE_NOTIFIED),
     (account_invalid, StopReason.NO_ACCOUNT),
     (account_usable, StopReason.OTHER_RAIL),
     (renumbered, StopReason.OTHER_SUPPLIER),
