@@ -15,7 +15,7 @@ from kit.settings import ProcessSettings
 CASES_MAX = 5
 EVENTS_SHOWN = 14
 SCHEMAS = ("applications", "eligibility", "payments", "notifications", "workflows")
-OPEN = "SELECT application_id, stage, due_at, on_hold FROM applications.case_view WHERE outcome IS NULL LIMIT $1"
+OPEN = "SELECT application_id, stage, lead, on_hold FROM applications.case_view WHERE outcome IS NULL LIMIT $1"
 ENTRIES = """
 SELECT type, occurred_at, text FROM applications.case_entry WHERE application_id = $1 ORDER BY occurred_at DESC LIMIT 6
 """
