@@ -3,6 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# The installer has just said why; which of these it was, its words tell better than a guess.
+define SET_UP_FAILED
+echo "Set-up stopped; the installer says why above. No network or index: the first run needs it, later runs do not. \
+No space left: free some. A hash that differs: the index serves another file than the one in the lock; do not use it." >&2; exit 1
+endef
 
 .PHONY: help setup demo test up down lint types arrows check bench lock docs clean
 
@@ -13,16 +18,16 @@ $(STAMP): requirements.lock requirements-installer.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Cairn needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Set PYTHON=/path/to/python3.11") if sys.version_info < (3, 11) else None'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-installer.lock \
-		|| { echo "Set-up could not reach the package index. The first run needs the network; later runs do not."; exit 1; }
+		|| { $(SET_UP_FAILED); }
 	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock \
-		|| { echo "Set-up could not install requirements.lock. The first run needs the network; later runs do not."; exit 1; }
+		|| { $(SET_UP_FAILED); }
 	@$(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_paths()["purelib"], "cairn-checkout.pth").write_text(str(pathlib.Path.cwd()) + "\n")'
 	@printf '#!%s\nfrom cairn.__main__ import main\nmain()\n' "$(CURDIR)/$(BIN)/python" > $(BIN)/cairn && chmod +x $(BIN)/cairn
 	@touch $(STAMP)
 
 setup: $(STAMP) ## Install everything into .venv (done by the other targets when needed)
 
-demo: setup ## Run the whole path on real engines, with twelve and more cases
+demo: setup ## Run eighteen cases over the whole path, on real engines
 	@$(BIN)/cairn demo
 
 test: setup ## Run every test, on two workers

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 from fastapi import APIRouter, FastAPI, Header
 
 from cairn.exits import Exit, Fault
+from cairn.version import version
 from contracts.webhooks import MESSAGES
 from kit.http import create_app, serve
 from kit.process import Lifetime
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 SERVICES = ("applications", "eligibility", "payments", "notifications")
 TITLE = "Cairn"
-VERSION = "1.0.0"
 DESCRIPTION = (
     "The doors of a public funding-assistance program for micro-credentials: partners enter applications, training "
     "providers answer enrollments, attest and claim. Amounts are integer cents. Every POST takes an Idempotency-Key; "
@@ -49,7 +49,7 @@ def run(services: Sequence[str] | None = None) -> NoReturn:
 
 def compose(routers: Sequence[APIRouter]) -> FastAPI:
     """One application of these routes, with the webhooks that Cairn sends described beside them."""
-    app = create_app(TITLE, VERSION, routers, description=DESCRIPTION)
+    app = create_app(TITLE, version(), routers, description=DESCRIPTION)
     for message in MESSAGES:
         app.webhooks.add_api_route(
             message.model_fields["type"].default,

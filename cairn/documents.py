@@ -9,7 +9,8 @@ from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
 import contracts.events
-from cairn.api import SERVICES, VERSION, compose
+from cairn.api import SERVICES, compose
+from cairn.version import version
 from contracts.envelope import CONTENT_TYPE, SPEC_VERSION, TYPE_PATTERN, Fact, schema_uri, source_of
 from contracts.topics import PARTITIONS, Topic, topic_of
 from kit.dead_letters import ORIGIN_HEADERS, REDRIVE_FOR
@@ -111,7 +112,7 @@ def asyncapi() -> dict[str, Any]:
         "asyncapi": "3.0.0",
         "info": {
             "title": "Cairn: facts",
-            "version": VERSION,
+            "version": version(),
             "description": "CloudEvents 1.0 in Kafka's binary content mode. Facts about one case keep their order.",
             "license": {"name": "Apache-2.0"},
         },

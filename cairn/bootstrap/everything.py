@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import asyncpg
 
@@ -34,7 +34,7 @@ def reaching(engine: str, address: str) -> Iterator[None]:
         raise EngineUnreachable(f"{engine} at {address} does not let us in: {fault}") from fault
 
 
-async def bootstrap(settings: "ProcessSettings") -> dict[str, Any]:
+async def bootstrap(settings: "ProcessSettings", phase: Literal["pre", "all"] = "all") -> dict[str, Any]:
     """Roles and schemas, migrations, topics, namespace and search attributes; what was done. May be run again."""
     from cairn.bootstrap import schedules, temporal
 
@@ -43,7 +43,7 @@ async def bootstrap(settings: "ProcessSettings") -> dict[str, Any]:
         created = await postgres.ensure_database(dsn)
         passwords = {role: settings.secret(f"pg_{role}.password").decode() for role in postgres.SERVICE_ROLES}
         changed = await postgres.ensure_roles(dsn, passwords)
-    applied = await migrate(settings)
+    applied = await migrate(settings, phase)
     with reaching("Kafka", settings.kafka_bootstrap):
         declared = topics.read_topics(settings.environment, factor=settings.kafka_replication_factor)
         made = await topics.ensure_topics(settings.kafka_bootstrap, declared)
@@ -60,12 +60,12 @@ async def bootstrap(settings: "ProcessSettings") -> dict[str, Any]:
     }
 
 
-async def migrate(settings: "ProcessSettings") -> list[str]:
+async def migrate(settings: "ProcessSettings", phase: Literal["pre", "all"] = "all") -> list[str]:
     """Apply what is new in every schema; the names of what was applied."""
     with reaching("PostgreSQL", settings.database_url):
         connection = await asyncpg.connect(settings.dsn("cairn_owner"))
         try:
-            applied = await postgres.migrate_schemas(connection)
+            applied = await postgres.migrate_schemas(connection, phase=phase)
         finally:
             await connection.close()
     return [f"{each.schema}/{each.component}/{each.name}" for each in applied]

@@ -6,7 +6,7 @@ import hmac
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import asyncpg
 
@@ -88,14 +88,16 @@ async def _may_log_in(dsn: str, role: str, password: str) -> bool:
     return True
 
 
-async def migrate_schemas(connection: asyncpg.Connection, schemas: Sequence[str] = tuple(SCHEMAS)) -> "list[Applied]":
-    """Apply what is new in these schemas, in the order of `SCHEMAS`."""
+async def migrate_schemas(
+    connection: asyncpg.Connection, schemas: Sequence[str] = tuple(SCHEMAS), *, phase: Literal["pre", "all"] = "all"
+) -> "list[Applied]":
+    """Apply what is new in these schemas, in the order of `SCHEMAS`; in phase `pre`, what the old release can bear."""
     from kit.migrate import migrate
 
     applied: list[Applied] = []
     for schema, folders in SCHEMAS.items():
         if schema in schemas:
-            applied += await migrate(connection, schema=schema, folders=folders)
+            applied += await migrate(connection, schema=schema, folders=folders, phase=phase)
     return applied
 
 

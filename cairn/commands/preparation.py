@@ -1,6 +1,7 @@
 """`cairn bootstrap`, `migrate`, `program load`: what must be there before work begins."""
 
 import asyncio
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,19 @@ if TYPE_CHECKING:
     from kit.settings import ProcessSettings
 
 program = typer.Typer(help="Program packs.", no_args_is_help=True)
+
+
+class Phase(Enum):
+    """How far migrations go."""
+
+    PRE = "pre"
+    ALL = "all"
+
+
+PhaseOption = Annotated[
+    Phase,
+    typer.Option(help="pre: only what the release that still runs can bear; all: the rest too, once that one is gone."),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -30,19 +44,19 @@ def settings() -> "ProcessSettings":
     return ProcessSettings()  # type: ignore[call-arg]
 
 
-def bootstrap(as_json: JsonFlag = False) -> None:
+def bootstrap(phase: PhaseOption = Phase.ALL, as_json: JsonFlag = False) -> None:
     """Make roles, schemas, migrations, topics, namespace and search attributes; may be run again."""
     from cairn.bootstrap.everything import bootstrap as everything
 
-    done = asyncio.run(everything(settings()))
+    done = asyncio.run(everything(settings(), phase.value))
     answer(as_json, done, "\n".join(f"{key}: {_said(value)}" for key, value in done.items()))
 
 
-def migrate(as_json: JsonFlag = False) -> None:
+def migrate(phase: PhaseOption = Phase.ALL, as_json: JsonFlag = False) -> None:
     """Apply the migrations that are new, in every schema."""
     from cairn.bootstrap.everything import migrate as all_schemas
 
-    applied = asyncio.run(all_schemas(settings()))
+    applied = asyncio.run(all_schemas(settings(), phase.value))
     answer(as_json, {"migrations_applied": applied}, "\n".join(applied) or "Everything is applied.")
 
 

@@ -57,7 +57,7 @@ async def _run(home: Home, scenarios: Sequence[Scenario], seconds: float, *, sta
             live.update(f"Starting PostgreSQL, Kafka, Temporal and Cairn: {ready} ready")
 
         def tell_cases(cases: list[dict[str, Any]], status: str) -> None:
-            live.update(live_panel(cases, status))
+            live.update(live_panel(cases, status, console.width))
 
         with stop_signals() as asked:
             end_with_parent()

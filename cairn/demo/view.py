@@ -23,6 +23,9 @@ PATH = (
     Stage.CLOSED,
 )
 BESIDE = {Stage.INFORMATION: Stage.ELIGIBILITY, Stage.APPEAL: Stage.ELIGIBILITY, Stage.WAITING_LIST: Stage.AWARD}
+TITLE_CHARS_MIN, TITLE_CHARS_MAX = 8, 36
+GAPS_AND_MARK = 4 + 3 * 2 + 1
+"""The frame, three gaps between four columns, and the mark at the end."""
 MONEY_STAGES = ("available", "held", "encumbered", "payable", "in_transit", "disbursed", "lapsed")
 
 
@@ -35,15 +38,26 @@ def path_of(stage: str, outcome: str | None) -> Text:
     return text.append(f" {(outcome or stage).replace('_', ' ')}")
 
 
-def cases_table(cases: Sequence[dict[str, Any]]) -> Table:
-    """One row a case: title, path, the money paid (or awarded, dimmed), and whether it ended as it had to."""
+def cases_table(cases: Sequence[dict[str, Any]], width: int) -> Table:
+    """One row a case: title, path, the money paid (or awarded, dimmed), and whether it ended as it had to.
+
+    Where `width` columns are too few, titles and stages are shortened, never an amount: `$2,325.…` reads like another.
+    """
+    moneys = [_money_of(case) for case in cases]
+    paths = [path_of(case["stage"], case["outcome"]) for case in cases]
+    room = width - GAPS_AND_MARK - max([len("money"), *map(len, moneys)])
+    path_max = min(max([len("path"), *map(len, paths)]), max(len(PATH), room - TITLE_CHARS_MIN))
+    title_max = min(TITLE_CHARS_MAX, max(TITLE_CHARS_MIN, room - path_max))
     table = Table(box=None, pad_edge=False, expand=False)
-    table.add_column("case", no_wrap=True, max_width=36)
-    table.add_column("path", no_wrap=True, min_width=28)
+    table.add_column("case", no_wrap=True)
+    table.add_column("path", no_wrap=True)
     table.add_column("money", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
-    for case in cases:
-        table.add_row(case["title"], path_of(case["stage"], case["outcome"]), _money_of(case), _mark_of(case))
+    for case, path, money in zip(cases, paths, moneys, strict=True):
+        title = Text(case["title"])
+        title.truncate(title_max, overflow="ellipsis")
+        path.truncate(path_max, overflow="ellipsis")
+        table.add_row(title, path, money, _mark_of(case))
     return table
 
 
@@ -63,7 +77,7 @@ def money_table(money: dict[str, int], appropriation_cents: int) -> Table:
     """Where each cent is; the stages add up to the appropriation."""
     table = Table(title="Where the money is", title_justify="left", box=None, pad_edge=False)
     table.add_column("stage")
-    table.add_column("amount", justify="right")
+    table.add_column("amount", justify="right", no_wrap=True)
     for stage in MONEY_STAGES:
         table.add_row(stage.replace("_", " "), dollars(money.get(stage, 0)))
     total = sum(money.values())
@@ -106,17 +120,17 @@ def redemption_line(found: dict[str, Any]) -> str:
     )
 
 
-def live_panel(cases: Sequence[dict[str, Any]], status: str) -> Panel:
+def live_panel(cases: Sequence[dict[str, Any]], status: str, width: int) -> Panel:
     """The live view."""
     closed = sum(case["outcome"] is not None for case in cases)
     return Panel(
-        cases_table(cases), title="Cairn", subtitle=f"{status} · {closed} of {len(cases)} closed", expand=False
+        cases_table(cases, width), title="Cairn", subtitle=f"{status} · {closed} of {len(cases)} closed", expand=False
     )
 
 
 def show_end(console: Console, result: dict[str, Any], looks: Sequence[str]) -> None:
     """The last screen: cases, money, refusals with reasons, and five things to look at."""
-    console.print(Panel(cases_table(result["cases"]), title="Cairn", expand=False))
+    console.print(Panel(cases_table(result["cases"], console.width), title="Cairn", expand=False))
     for case in result["cases"]:
         if case["reasons"]:
             console.print(f"  {case['title']}: " + ", ".join(case["reasons"]), style="dim", highlight=False)

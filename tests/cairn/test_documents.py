@@ -1,6 +1,7 @@
 """The committed documents of the public doors are what the code says, valid, and whole."""
 
 import json
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -96,3 +97,9 @@ def _references(node: Any) -> Iterator[str]:
     elif isinstance(node, list):
         for value in node:
             yield from _references(value)
+
+
+def test_the_documents_tell_the_version_of_the_distribution(made: dict[str, str]) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for document in made.values():
+        assert json.loads(document)["info"]["version"] == project["version"]

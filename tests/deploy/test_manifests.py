@@ -217,6 +217,9 @@ def test_a_roll_out_makes_every_job_anew_before_the_processes() -> None:
         assert places == sorted(places)
         assert job["metadata"]["annotations"]["kustomize.toolkit.fluxcd.io/force"] == "enabled"
         assert job["metadata"]["annotations"]["argocd.argoproj.io/sync-options"] == "Force=true,Replace=true"
+        # Processes of the release before still run beside it.
+        assert all(c["args"][1:] == ["--phase", "pre"] for c in containers_of(job))
+        assert guide.index("exec deployment/workflows -- cairn migrate\n") > places[-1]
         # The second step has to bring what the Job's pod refers to.
         needed = {("Namespace", namespace), ("ServiceAccount", pod_of(job)["serviceAccountName"])}
         needed |= {("ConfigMap", s["configMapRef"]["name"]) for c in containers_of(job) for s in c["envFrom"]}

@@ -3,6 +3,7 @@
 import secrets
 import uuid
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -88,3 +89,20 @@ async def test_a_service_reaches_its_own_schema_and_no_other(own_dsn: str, passw
                     await connection.execute(forbidden)
         finally:
             await connection.close()
+
+
+async def test_the_pre_phase_leaves_out_what_the_old_release_cannot_bear(
+    own_dsn: str, passwords: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "0001_pre_parcel.sql").write_text("CREATE TABLE parcel (id bigint, old text);")
+    (tmp_path / "0002_post_parcel.sql").write_text("ALTER TABLE parcel DROP COLUMN old;")
+    monkeypatch.setitem(SCHEMAS, "workflows", [("workflows", tmp_path)])
+    await ensure_database(own_dsn)
+    await ensure_roles(own_dsn, passwords)
+    connection = await asyncpg.connect(own_dsn)
+    try:
+        for phase, names in (("pre", ["0001_pre_parcel.sql"]), ("pre", []), ("all", ["0002_post_parcel.sql"])):
+            applied = await migrate_schemas(connection, ["workflows"], phase=phase)
+            assert [each.name for each in applied] == names
+    finally:
+        await connection.close()
