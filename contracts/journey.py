@@ -158,12 +158,21 @@ class StaffClose(_Message):
     note: Sentence
 
 
-UPDATE_HOLD, UPDATE_RESUME, UPDATE_EXTEND, UPDATE_DECIDE, UPDATE_CLOSE = (
+class StaffAssign(_Message):
+    """Say whose desk the case is on: the search attribute `Assignee`; nobody's where `assignee` is left out."""
+
+    actor: Actor
+    assignee: Actor | None = None
+    note: Sentence
+
+
+UPDATE_HOLD, UPDATE_RESUME, UPDATE_EXTEND, UPDATE_DECIDE, UPDATE_CLOSE, UPDATE_ASSIGN = (
     "hold",
     "resume",
     "extend",
     "decide",
     "close",
+    "assign",
 )
 
 
@@ -176,5 +185,6 @@ class CaseView(_Message):
     program_id: Slug
     due_at: Instant | None
     held: HoldReason | None
+    assignee: Actor | None = None
     question: Code | None
     history: list[str]

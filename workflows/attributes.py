@@ -14,6 +14,7 @@ _KEYS: dict[str, SearchAttributeKey[Any]] = {
     "stage": SearchAttributeKey.for_keyword("CaseStage"),
     "outcome": SearchAttributeKey.for_keyword("CaseOutcome"),
     "hold_reason": SearchAttributeKey.for_keyword("HoldReason"),
+    "assignee": SearchAttributeKey.for_keyword("Assignee"),
     "due_at": SearchAttributeKey.for_datetime("DueAt"),
     "amount_cents": SearchAttributeKey.for_int("AmountCents"),
     "needs_staff": NEEDS_STAFF,
@@ -27,6 +28,7 @@ class Attributes:
     stage: str
     outcome: str | None = None
     hold_reason: str | None = None
+    assignee: str | None = None
     due_at: datetime | None = None
     amount_cents: int | None = None
     needs_staff: bool = False

@@ -75,6 +75,7 @@ class Conduct:
         self.stopped_since: datetime | None = None
         self.look_again_at: datetime | None = None
         """When staff are to look again at the case that they stopped."""
+        self.assignee: str | None = None
         self.closing: StaffClose | None = None
         self.question: Question | None = None
         self.answer: StaffDecide | None = None
@@ -121,6 +122,7 @@ class Conduct:
             program_id=self.submitted.program_id,
             due_at=None if self.deadline is None else self.deadline.due_at,
             held=self.stopped_for,
+            assignee=self.assignee,
             question=None if self.question is None else self.question.code,
             history=list(self.story),
         )
@@ -153,6 +155,7 @@ class Conduct:
             stage=self.stage,
             outcome=self.outcome,
             hold_reason=self.stopped_for,
+            assignee=self.assignee,
             due_at=self.look_again_at or (None if self.deadline is None else self.deadline.due_at),
             amount_cents=self.amount_cents or None,
             needs_staff=self.needs_staff or self.stopped_for is not None,
@@ -327,6 +330,8 @@ class Conduct:
         lines = [f"**Stage** {self.stage}" + (f" → **{self.outcome}**" if self.outcome else "")]
         if self.stopped_for is not None:
             lines.append(f"**On hold** {self.stopped_for}: nothing moves until it is resumed")
+        if self.assignee is not None:
+            lines.append(f"**Assigned to** {self.assignee}")
         if self.deadline is not None:
             lines.append(f"**Due** {self.deadline.due_at:%Y-%m-%d %H:%M} UTC: {self.deadline.summary}")
         if self.question is not None:

@@ -18,12 +18,14 @@ from contracts.errors import NotFound, Refused, Unavailable
 from contracts.ids import ApplicationId
 from contracts.journey import (
     DETAILS_QUERY,
+    UPDATE_ASSIGN,
     UPDATE_CLOSE,
     UPDATE_DECIDE,
     UPDATE_EXTEND,
     UPDATE_HOLD,
     UPDATE_RESUME,
     CaseView,
+    StaffAssign,
     StaffClose,
     StaffDecide,
     StaffExtend,
@@ -43,6 +45,7 @@ ACTS: Mapping[str, type[BaseModel]] = {
     UPDATE_EXTEND: StaffExtend,
     UPDATE_DECIDE: StaffDecide,
     UPDATE_CLOSE: StaffClose,
+    UPDATE_ASSIGN: StaffAssign,
 }
 
 

@@ -13,6 +13,7 @@ from temporalio.exceptions import ApplicationError
 from contracts.events.applications import StaffAct
 from contracts.ids import StaffActId
 from contracts.journey import (
+    UPDATE_ASSIGN,
     UPDATE_CLOSE,
     UPDATE_DECIDE,
     UPDATE_EXTEND,
@@ -20,6 +21,7 @@ from contracts.journey import (
     UPDATE_RESUME,
     CaseView,
     Decision,
+    StaffAssign,
     StaffClose,
     StaffDecide,
     StaffExtend,
@@ -33,6 +35,8 @@ from workflows import calls, questions
 from workflows.calls import StepFailed
 from workflows.conduct import Conduct
 
+ASSIGNMENTS_MAX = 50
+
 
 def _reject(code: str, why: str) -> ApplicationError:
     return ApplicationError(why, type=code, non_retryable=True)
@@ -43,6 +47,7 @@ class StaffUpdates(Conduct):
 
     def __init__(self, start: StartJourney) -> None:
         super().__init__(start)
+        self.assignments = 0
         self._recording = asyncio.Lock()
 
     @workflow.update(name=UPDATE_HOLD, description="Stop the case where it stands, with a reason; its clock stops too.")
@@ -120,6 +125,22 @@ class StaffUpdates(Conduct):
         if self.question is questions.CLAIM_REVIEW and act.decision is Decision.APPROVE and act.actor in self.barred:
             raise _reject("may_not_approve", "This person may not approve the claim: another one has to.")
 
+    @workflow.update(name=UPDATE_ASSIGN, description="Say whose desk the case is on, or nobody's.")
+    async def assign(self, act: StaffAssign) -> CaseView:
+        """Put the case on somebody's desk. It goes on as it is, held or not."""
+        self.assignee = act.assignee
+        self.assignments += 1
+        self.show(f"assigned by {act.actor} to {act.assignee or 'nobody'}")
+        return await self._record(StaffAct.ASSIGNED, act, "assigned" if act.assignee else "unassigned")
+
+    @assign.validator
+    def may_assign(self, act: StaffAssign) -> None:
+        self._must_be_open()
+        if act.assignee == self.assignee:
+            raise _reject("already_assigned", f"The case is on the desk of {self.assignee or 'nobody'} already.")
+        if self.assignments >= ASSIGNMENTS_MAX:
+            raise _reject("too_many_assignments", f"The case was assigned {ASSIGNMENTS_MAX} times already.")
+
     @workflow.update(name=UPDATE_CLOSE, description="End the case now; unused money is given back.")
     async def close_case(self, act: StaffClose) -> CaseView:
         """End the case. A hold ends with it."""
@@ -150,7 +171,7 @@ class StaffUpdates(Conduct):
     async def _record(
         self,
         kind: StaffAct,
-        act: StaffHold | StaffResume | StaffExtend | StaffDecide | StaffClose,
+        act: StaffHold | StaffResume | StaffExtend | StaffDecide | StaffClose | StaffAssign,
         reason: str,
         *,
         due_at: datetime | None = None,

@@ -1,4 +1,4 @@
-"""`cairn case`: look at a case as staff, hold, resume, extend, decide, close it; see what came late, redeliver it."""
+"""`cairn case`: look at a case as staff, act on it by every update; see what came late, hand it over again."""
 
 import asyncio
 import getpass
@@ -90,6 +90,18 @@ def close(
 ) -> None:
     """End a case now; unused money is given back."""
     _act(application, "close", {"reason": reason, "note": note}, actor, as_json)
+
+
+@case.command()
+def assign(
+    application: Application,
+    note: Note,
+    to: Annotated[str | None, typer.Option("--to", help="Whose desk; nobody's where left out.")] = None,
+    actor: ActorOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say whose desk a case is on: the search attribute `Assignee`."""
+    _act(application, "assign", {"assignee": to, "note": note}, actor, as_json)
 
 
 @case.command()

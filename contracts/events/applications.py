@@ -83,6 +83,7 @@ class StaffAct(StrEnum):
     EXTENDED = "extended"
     DECIDED = "decided"
     CLOSED = "closed"
+    ASSIGNED = "assigned"
 
 
 class StaffActRecorded(CaseFact):

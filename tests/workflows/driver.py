@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
@@ -281,6 +282,12 @@ class Case:
         await self.to_claim()
         await self.tell(self.claimed())
         await self.reaches(Stage.REIMBURSEMENT)
+
+
+async def current_details(case: Case) -> str:
+    """What the Temporal UI shows of a running case, as its own query asks for it."""
+    answered = await case.handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+    return answered.current_details
 
 
 async def until_asked(steps: FakeSteps, step: Step[Any, Any], times: int) -> None:

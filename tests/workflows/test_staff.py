@@ -11,6 +11,7 @@ from temporalio.exceptions import ApplicationError
 from contracts.events.applications import StaffAct
 from contracts.events.eligibility import Eligibility
 from contracts.journey import (
+    UPDATE_ASSIGN,
     UPDATE_CLOSE,
     UPDATE_DECIDE,
     UPDATE_EXTEND,
@@ -20,6 +21,7 @@ from contracts.journey import (
     Decision,
     HoldReason,
     Outcome,
+    StaffAssign,
     StaffClose,
     StaffExtend,
     StaffHold,
@@ -29,10 +31,11 @@ from contracts.journey import (
 from contracts.steps.applications import CLOSE_CASE, RECORD_STAFF_ACT
 from contracts.steps.eligibility import DETERMINE
 from contracts.steps.payments import PAY_CLAIM, RELEASE_FUNDS, REVIEW_CLAIM, ClaimStatus
-from tests.workflows.driver import Case
+from tests.workflows.driver import Case, current_details
 from tests.workflows.fakes import FakeSteps, determined, reviewed
 from tests.workflows.test_eligibility_stage import decide
 from workflows.deadlines import HOLD_REMINDERS_MAX, LOOK_AGAIN
+from workflows.staff import ASSIGNMENTS_MAX
 
 HOLD = StaffHold(actor="m.ortiz", reason=HoldReason.POSSIBLE_DUPLICATE, note="Same address as another case.")
 RESUME = StaffResume(actor="m.ortiz", note="Two people, one house.")
@@ -40,6 +43,11 @@ CLOSE = StaffClose(actor="m.ortiz", reason=CloseReason.DUPLICATE, note="The othe
 
 NEEDS_STAFF = SearchAttributeKey.for_bool("NeedsStaff")
 DUE_AT = SearchAttributeKey.for_datetime("DueAt")
+ASSIGNEE = SearchAttributeKey.for_keyword("Assignee")
+
+
+def assign(assignee: str | None) -> StaffAssign:
+    return StaffAssign(actor="m.ortiz", assignee=assignee, note="By county.")
 
 
 def extend(until: datetime) -> StaffExtend:
@@ -174,6 +182,31 @@ async def test_a_close_gives_the_money_back_and_ends_a_hold(case: Case, steps: F
     assert len({each.act_id for each in steps.of(RECORD_STAFF_ACT)}) == 2
 
 
+async def test_a_case_is_put_on_somebodys_desk_and_taken_off_it(case: Case, steps: FakeSteps) -> None:
+    async def shown() -> str | None:
+        return (await case.handle.describe()).typed_search_attributes.get(ASSIGNEE)
+
+    await case.start()
+    await case.reaches(Stage.ENROLLMENT)
+    await case.act(UPDATE_HOLD, HOLD)
+    assert (await case.act(UPDATE_ASSIGN, assign("j.lee"))).assignee == "j.lee"
+    assert await shown() == "j.lee"
+    assert "**Assigned to** j.lee" in await current_details(case)
+    assert await rejected(case, UPDATE_ASSIGN, assign("j.lee")) == "already_assigned"
+    await case.act(UPDATE_ASSIGN, assign(None))
+    assert await shown() is None
+    acts = [(each.act, each.actor, each.reason) for each in steps.of(RECORD_STAFF_ACT)]
+    assert acts[1:] == [(StaffAct.ASSIGNED, "m.ortiz", "assigned"), (StaffAct.ASSIGNED, "m.ortiz", "unassigned")]
+
+
+async def test_a_case_is_not_handed_around_without_end(case: Case) -> None:
+    await case.start()
+    await case.reaches(Stage.ENROLLMENT)
+    for number in range(ASSIGNMENTS_MAX):
+        await case.act(UPDATE_ASSIGN, assign(f"person-{number}"))
+    assert await rejected(case, UPDATE_ASSIGN, assign("one-more")) == "too_many_assignments"
+
+
 async def test_what_may_not_be_held_or_resumed(case: Case) -> None:
     await case.start()
     await case.reaches(Stage.ENROLLMENT)
@@ -235,6 +268,7 @@ async def test_a_case_that_is_being_closed_takes_no_more_acts(case: Case, steps:
     assert await rejected(case, UPDATE_HOLD, HOLD) == "case_closed"
     assert await rejected(case, UPDATE_RESUME, RESUME) == "case_closed"
     assert await rejected(case, UPDATE_CLOSE, CLOSE) == "case_closed"
+    assert await rejected(case, UPDATE_ASSIGN, assign("j.lee")) == "case_closed"
     assert await rejected(case, UPDATE_EXTEND, extend(now + timedelta(days=1))) == "case_closed"
     assert await rejected(case, UPDATE_DECIDE, decide("appeal", Decision.RETRY)) == "case_closed"
     gate.set()
