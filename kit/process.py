@@ -100,12 +100,15 @@ async def _live(name: str, settings: ProcessSettings, start: Callable[[Lifetime]
     port = health.serve(settings.http_host, settings.health_port)
     beat = asyncio.create_task(health.beat())
     log.info("process.starting", pid=os.getpid(), health_port=port)
-    code = await _until_it_ends(life, start, health, asked)
+    code, starting = await _until_it_ends(life, start, health, asked)
     health.stopping()
     log.info("process.stopping", exit_code=code)
     _end_in_any_case()
     try:
         async with asyncio.timeout(STOP_SECONDS_MAX):
+            # Within the bound too: a start that waits for something may not hear that it is called off.
+            starting.cancel()
+            await asyncio.wait({starting})
             await life.stop()
     except TimeoutError:
         log.error("process.stop_too_slow", seconds_max=STOP_SECONDS_MAX)
@@ -120,8 +123,8 @@ async def _live(name: str, settings: ProcessSettings, start: Callable[[Lifetime]
 
 async def _until_it_ends(
     life: Lifetime, start: Callable[[Lifetime], Awaitable[None]], health: Health, asked: asyncio.Event
-) -> int:
-    """0 where a signal asked to stop, 1 where something failed."""
+) -> tuple[int, asyncio.Future[None]]:
+    """0 where a signal asked to stop, 1 where something failed; and the start, which may still be under way."""
     log = telemetry.logger(__name__)
     signaled = asyncio.create_task(asked.wait())
     failed = asyncio.create_task(life.failure())
@@ -137,15 +140,15 @@ async def _until_it_ends(
         if failed.done():
             ended = failed.result()
             log.critical("process.task_ended", task=str(ended), exc_info=ended.__cause__ or ended)
-            return 1
-        return 0
+            return 1, starting
+        return 0, starting
     except Exception as error:
         log.critical("process.not_started", exc_info=error)
-        return 1
+        return 1, starting
     finally:
-        for task in (signaled, failed, starting):
+        for task in (signaled, failed):
             task.cancel()
-        await asyncio.gather(signaled, failed, starting, return_exceptions=True)
+        await asyncio.gather(signaled, failed, return_exceptions=True)
 
 
 async def _started(life: Lifetime, start: Callable[[Lifetime], Awaitable[None]]) -> None:

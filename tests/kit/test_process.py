@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+END_SECONDS_MAX = 20.0
 
 PROGRAM = """
 import asyncio, sys, time
@@ -86,7 +89,10 @@ class Running:
 
     def ends_with(self) -> int:
         assert self.child.stdout is not None
+        never = threading.Timer(END_SECONDS_MAX, self.child.kill)
+        never.start()
         rest = self.child.stdout.read()
+        never.cancel()
         self.lines += [json.loads(x) if x.startswith("{") else {"event": x} for x in rest.splitlines()]
         return self.child.wait(timeout=15)
 
@@ -171,6 +177,16 @@ def test_a_stubborn_task_does_not_break_the_bound(start: Callable[[str], Running
     process.child.send_signal(signal.SIGTERM)
     assert process.ends_with() == 2
     assert time.monotonic() - began < 5
+
+
+def test_a_stubborn_start_does_not_break_the_bound(start: Callable[[str], Running]) -> None:
+    process = start("print('stubborn', flush=True); await stubborn()")
+    process.read_until("stubborn")
+    began = time.monotonic()
+    process.child.send_signal(signal.SIGTERM)
+    assert process.ends_with() == 2
+    assert time.monotonic() - began < 5
+    assert {"no", "process.stop_too_slow"} <= set(process.said())
 
 
 def test_a_stuck_event_loop_is_seen(start: Callable[[str], Running]) -> None:
