@@ -140,6 +140,40 @@ def agree(
     answer(as_json, {"refund": found}, f"{found['refund_id']} is agreed.")
 
 
+@claims.command()
+def recover(
+    refund: Annotated[str, typer.Argument(metavar="REFUND", help="The refund's id: rfd_….")],
+    cents: Annotated[int, typer.Option(min=1, help="How much the provider paid back.")],
+    line: Annotated[str | None, typer.Option(help="The bank's line that shows it: stl_….")] = None,
+    document: Annotated[str | None, typer.Option(help="Or the document that does.")] = None,
+    actor: ActorOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Take down what a provider paid back of an agreed refund; another person has to approve."""
+    from contracts.money import dollars
+    from services.payments.desk.recoveries import propose
+
+    if (line is None) == (document is None):
+        raise typer.BadParameter("--line or --document, one of the two")
+    who = actor or getpass.getuser()
+    found = asyncio.run(propose(_payments(), refund, cents=cents, line_id=line, document=document, maker=who))
+    answer(as_json, {"recovery": found}, f"{found['recovery_id']}: {dollars(cents)} wait for a second person.")
+
+
+@claims.command("approve-recovery")
+def approve_recovery(
+    refund: Annotated[str, typer.Argument(metavar="REFUND", help="The refund's id: rfd_….")],
+    recovery: Annotated[str, typer.Argument(metavar="RECOVERY", help="The recovery's id: rcv_….")],
+    actor: ActorOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Post what somebody else took down: the money can be awarded again."""
+    from services.payments.desk.recoveries import approve as approve_it
+
+    found = asyncio.run(approve_it(_payments(), refund, recovery, checker=actor or getpass.getuser()))
+    answer(as_json, {"recovery": found}, f"{found['recovery_id']} is posted.")
+
+
 def _decide(claim: str, decision: str, note: str, actor: str | None, as_json: bool) -> None:
     who = actor or getpass.getuser()
     found = asyncio.run(_decided(_payments(), claim, decision, note, who))

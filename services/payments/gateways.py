@@ -77,14 +77,19 @@ class Exchange(Protocol):
         """Move a file that was read out of the way."""
         ...
 
+    def set_aside(self, name: str) -> None:
+        """Move a file that cannot be read to where a person looks for it."""
+        ...
+
 
 class ExchangeFolder:
-    """`outbound/`, `inbound/` and `inbound/processed/` of one folder."""
+    """`outbound/`, `inbound/`, `inbound/processed/` and `inbound/failed/` of one folder."""
 
     def __init__(self, folder: Path) -> None:
         self._outbound = folder / "outbound"
         self._inbound = folder / "inbound"
         self._processed = self._inbound / "processed"
+        self._failed = self._inbound / "failed"
         # Beside the outbound folder, so that moving a file out is one step of one file system.
         self._staging = folder / "staging"
 
@@ -145,13 +150,19 @@ class ExchangeFolder:
             raise ExchangeUnavailable(what=type(error).__name__) from error
 
     def done(self, name: str) -> None:
+        self._away(name, self._processed)
+
+    def set_aside(self, name: str) -> None:
+        self._away(name, self._failed)
+
+    def _away(self, name: str, folder: Path) -> None:
         try:
-            self._processed.mkdir(parents=True, exist_ok=True)
-            target = self._processed / name
+            folder.mkdir(parents=True, exist_ok=True)
+            target = folder / name
             number = 1
             while target.exists():
                 number += 1
-                target = self._processed / f"{name}.{number}"
+                target = folder / f"{name}.{number}"
             (self._inbound / name).rename(target)
         except FileNotFoundError:
             return

@@ -2,17 +2,18 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from functools import partial
 from typing import Any, NoReturn
 
 from fastapi import APIRouter
+from prometheus_client import Counter
 
 from contracts.steps import Queue
 from contracts.steps.payments import STEPS
 from kit.access import Access
-from kit.clock import SystemClock
+from kit.clock import Clock, SystemClock
 from kit.db import Database
 from kit.kafka import Consumer
 from kit.process import Lifetime
@@ -30,6 +31,7 @@ from services.payments.exam_vouchers.codes import ExamCodes, read_lot
 from services.payments.exam_vouchers.errors import ExpiryMissing
 from services.payments.exam_vouchers.expiry import end_of_day
 from services.payments.gateways import ExchangeFolder, ExchangeUnavailable, TemporalCloses
+from services.payments.payees.account_numbers import AccountNumbers
 from services.payments.rails.settings import numbers_of, rails_of
 from services.payments.settings import PaymentsSettings
 from services.payments.store.vouchers import Lot
@@ -61,6 +63,7 @@ PROOF_DUE_SECONDS = 900.0
 """How often it is looked whether the nightly proof is due."""
 
 log = logger(__name__)
+TURNS_FAILED = Counter("cairn_payments_turn_failed", "Turns of a duty of payments that failed, by duty", ["task"])
 
 
 async def start(life: Lifetime, settings: PaymentsSettings) -> None:
@@ -82,49 +85,9 @@ async def start(life: Lifetime, settings: PaymentsSettings) -> None:
 
     exchange, numbers = ExchangeFolder(settings.exchange_dir), numbers_of(settings)
 
-    async def keep_clocks() -> None:
-        await expire_holds(db=db, now=clock.now())
-        await close_unanswered(db=db, now=clock.now())
-        await escalate_undecided(db=db, now=clock.now())
-        await grant_advances(business_unit=settings.business_unit, db=db, now=clock.now())
-        await serve_all_waiting(db=db, now=clock.now())
-
-    # True at first: the process before may have died between a statement and its matching.
-    unmatched = True
-
-    async def keep_exam_vouchers() -> None:
-        await expire_vouchers(db=db, now=clock.now())
-        exam_gauges.show(await watch_stock(stock_rule(settings), db=db, now=clock.now()))
-
-    async def exchange_files() -> None:
-        nonlocal unmatched
-        await transmit_batches(exchange=exchange, db=db, now=clock.now())
-        heard = await read_inbound(exchange=exchange, db=db, now=clock.now())
-        heard += await read_ach_answers(exchange=exchange, numbers=numbers, db=db, now=clock.now())
-        heard += await read_statements(exchange=exchange, ours=settings.our_accounts, db=db, now=clock.now())
-        unmatched = unmatched or heard > 0
-        if unmatched:
-            await reconcile_open(db=db, now=clock.now())
-            unmatched = False
-
-    async def prove_books_nightly() -> None:
-        await prove_nightly(db=db, now=clock.now())
-
-    life.task("proof", _again_and_again("proof", prove_books_nightly, PROOF_DUE_SECONDS))
-    life.task("clocks", _again_and_again("clocks", keep_clocks, settings.holds_sweep_seconds))
-    life.task(
-        "exam vouchers", _again_and_again("exam vouchers", keep_exam_vouchers, settings.exam_vouchers_sweep_seconds)
-    )
-
-    async def call_staff() -> None:
-        await call_for_unanswered(db=db, now=clock.now())
-
-    async def keep_interest() -> None:
-        await record_interest(db=db, now=clock.now())
-
-    life.task("interest", _again_and_again("interest", keep_interest, INTEREST_SECONDS))
-    life.task("unanswered files", _again_and_again("unanswered files", call_staff, UNANSWERED_SECONDS))
-    life.task("exchange", _again_and_again("exchange", exchange_files, settings.exchange_scan_seconds))
+    # A task a duty: one that fails holds up no other.
+    for duty in (*_clocks(db, clock, settings), *_files(exchange, numbers, db, clock, settings)):
+        life.task(duty.name, _again_and_again(duty))
 
     client = await connect(settings)
     life.ready_when("temporal", answers(client))
@@ -133,6 +96,73 @@ async def start(life: Lifetime, settings: PaymentsSettings) -> None:
     life.on_stop(steps.close)
     worker = service_worker(client, queue=Queue.PAYMENTS, steps=STEPS, activities=[*steps.all(), *year.all()])
     life.task("steps", worker.run())
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """What the process does again and again by itself."""
+
+    name: str
+    turn: Callable[[], Awaitable[object]]
+    seconds: float
+    """Between two turns."""
+
+
+def _clocks(db: Database, clock: Clock, settings: PaymentsSettings) -> list[Duty]:
+    """What is due by the time alone."""
+    unit, sweep, now = settings.business_unit, settings.holds_sweep_seconds, clock.now
+
+    async def keep_exam_vouchers() -> None:
+        await expire_vouchers(db=db, now=now())
+        exam_gauges.show(await watch_stock(stock_rule(settings), db=db, now=now()))
+
+    return [
+        Duty("expiry of holds", lambda: expire_holds(db=db, now=now()), sweep),
+        Duty("unanswered questions", lambda: close_unanswered(db=db, now=now()), sweep),
+        Duty("undecided claims", lambda: escalate_undecided(db=db, now=now()), sweep),
+        Duty("interest", lambda: record_interest(db=db, now=now()), INTEREST_SECONDS),
+        Duty("advances", lambda: grant_advances(business_unit=unit, db=db, now=now()), sweep),
+        Duty("waiting list", lambda: serve_all_waiting(db=db, now=now()), sweep),
+        Duty("exam vouchers", keep_exam_vouchers, settings.exam_vouchers_sweep_seconds),
+        Duty("unanswered files", lambda: call_for_unanswered(db=db, now=now()), UNANSWERED_SECONDS),
+        Duty("proof", lambda: prove_nightly(db=db, now=now()), PROOF_DUE_SECONDS),
+    ]
+
+
+def _files(
+    exchange: ExchangeFolder, numbers: AccountNumbers, db: Database, clock: Clock, settings: PaymentsSettings
+) -> list[Duty]:
+    """What goes out and what comes in; whatever was heard lets the open lines of statements be matched again."""
+    scan, ours, now = settings.exchange_scan_seconds, settings.our_accounts, clock.now
+    # Set at first: the process before may have died between a statement and its matching.
+    heard = asyncio.Event()
+    heard.set()
+
+    async def tell(reading: Awaitable[int]) -> None:
+        if await reading:
+            heard.set()
+
+    async def match_statements() -> None:
+        if heard.is_set():
+            # Before the turn: what comes while it runs is matched by the next.
+            heard.clear()
+            try:
+                await reconcile_open(db=db, now=now())
+            except Exception:
+                heard.set()
+                raise
+
+    return [
+        Duty("outbound files", lambda: transmit_batches(exchange=exchange, db=db, now=now()), scan),
+        Duty("confirmations", lambda: tell(read_inbound(exchange=exchange, db=db, now=now())), scan),
+        Duty(
+            "bank answers",
+            lambda: tell(read_ach_answers(exchange=exchange, numbers=numbers, db=db, now=now())),
+            scan,
+        ),
+        Duty("statements", lambda: tell(read_statements(exchange=exchange, ours=ours, db=db, now=now())), scan),
+        Duty("matching", match_statements, scan),
+    ]
 
 
 async def open_doors(life: Lifetime, settings: PaymentsSettings) -> APIRouter:
@@ -226,14 +256,15 @@ def run() -> NoReturn:
     run_process("payments", settings, partial(start, settings=settings))
 
 
-async def _again_and_again(name: str, turn: Callable[[], Awaitable[None]], seconds: float) -> None:
-    """One turn after the other until cancelled. A turn that fails is told and tried again; it stops no other work."""
+async def _again_and_again(duty: Duty) -> None:
+    """One turn after the other until cancelled. A turn that fails is told, counted and tried again."""
     while True:
         try:
-            await turn()
+            await duty.turn()
         except Exception:
-            log.exception("payments.turn_failed", task=name)
-        await asyncio.sleep(seconds)
+            log.exception("payments.turn_failed", task=duty.name)
+            TURNS_FAILED.labels(task=duty.name).inc()
+        await asyncio.sleep(duty.seconds)
 
 
 async def _database(life: Lifetime, settings: PaymentsSettings, name: str, check: str) -> Database:

@@ -16,6 +16,7 @@ from services.payments.api.exam_vouchers import exam_vouchers
 from services.payments.api.fiscal_years import fiscal_years
 from services.payments.api.payees import payees
 from services.payments.api.reconciliation import reconciliation
+from services.payments.api.recoveries import recoveries
 from services.payments.domain import PayeeRepairId
 from services.payments.usecases import answering
 from services.payments.usecases.answering import Asked
@@ -56,6 +57,7 @@ def router(doors: PaymentsDoors) -> APIRouter:
     routes.include_router(exam_vouchers(doors), tags=["exam vouchers"])
     routes.include_router(claims(doors), tags=["claims"])
     routes.include_router(advance_refunds(doors), tags=["payments"])
+    routes.include_router(recoveries(doors), tags=["payments"])
     routes.include_router(budgets(doors), tags=["budgets"])
     routes.include_router(fiscal_years(doors), tags=["fiscal years"])
     routes.include_router(forecasts(doors), tags=["budgets"])

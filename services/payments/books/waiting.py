@@ -6,7 +6,7 @@ limit's money, however little they ask, unless the program lets smaller requests
 do not stand in the way. Whoever asks anew joins the list behind those who wait for the same limit, in its own place.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -15,7 +15,7 @@ from contracts.events.eligibility import ListedWaitingList
 from contracts.ids import ApplicationId
 
 WAITING_PER_AWARD_MAX = 20
-"""How many waiting cases of one provider award are looked at in one turn; the next turn takes the next."""
+"""How many waiting cases of one provider award are looked at together; when one is served the next are looked at."""
 LAST_GROUP = 999
 
 
@@ -75,9 +75,16 @@ class Waiting:
 
 
 def who_is_served(
-    line: Sequence[Waiting], available: Mapping[str, int], *, smaller_may_pass: bool = False
+    line: Sequence[Waiting],
+    available: Mapping[str, int],
+    *,
+    smaller_may_pass: bool = False,
+    busy: Collection[str] = (),
 ) -> list[Waiting]:
-    """Those of `line`, in its order, whose money is there."""
+    """Those of `line`, in its order, whose money is there.
+
+    A case that is `busy`, being changed at this moment, cannot be served; its money is kept for it all the same.
+    """
     left = dict(available)
     waited_for: set[str] = set()
     served: list[Waiting] = []
@@ -88,5 +95,6 @@ def who_is_served(
             continue
         for row in waiting.rows:
             left[row] -= waiting.amount_cents
-        served.append(waiting)
+        if waiting.application_id not in busy:
+            served.append(waiting)
     return served

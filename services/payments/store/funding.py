@@ -80,17 +80,28 @@ WHERE book = $1 AND state = 'waiting' AND (
 )
 ORDER BY waiting_place, waiting_number LIMIT 1
 """
-# Skipped rows belong to cases that are being withdrawn just now.
-LOCK_WAITING = f"""
-SELECT {COLUMNS} FROM funding
-WHERE (application_id, hold_number) IN (
-    SELECT application_id, hold_number FROM (
-        SELECT application_id, hold_number,
-            row_number() OVER (PARTITION BY round_id, provider_id ORDER BY waiting_place, waiting_number) AS turn
-        FROM funding WHERE book = $1 AND state = 'waiting'
-    ) AS queued WHERE turn <= $2
-) AND state = 'waiting'
+# Where smaller requests may pass, what is more than its rows have is not looked at: behind it stand those that fit.
+FIRST_WAITING = f"""
+SELECT {COLUMNS} FROM (
+    SELECT DISTINCT round_id AS round, provider_id AS provider FROM funding WHERE book = $1 AND state = 'waiting'
+) AS award
+CROSS JOIN LATERAL (
+    SELECT f.* FROM funding AS f
+    WHERE f.book = $1 AND f.state = 'waiting' AND f.round_id = award.round AND f.provider_id = award.provider
+        AND (NOT $3 OR f.amount_cents <= (
+            SELECT min(b.available_cents) FROM balance AS b WHERE b.id IN (
+                $1, concat_ws('/', 'round', f.program_id, f.round_id),
+                concat_ws('/', 'award', f.program_id, f.round_id, f.provider_id)
+            )
+        ))
+    ORDER BY f.waiting_place, f.waiting_number LIMIT $2
+) AS first
 ORDER BY waiting_place, waiting_number
+"""
+# Skipped rows belong to cases that are being changed just now; to wait for one of them could be crosswise.
+LOCK_WAITING = """
+SELECT application_id FROM funding
+WHERE (application_id, hold_number) IN (SELECT * FROM unnest($1::text[], $2::integer[])) AND state = 'waiting'
 FOR UPDATE SKIP LOCKED
 """
 BOOKS_WAITED_FOR = "SELECT DISTINCT book FROM funding WHERE state = 'waiting' ORDER BY book"
@@ -119,7 +130,7 @@ FROM funding AS w WHERE w.application_id = $1 AND w.state = 'waiting' ORDER BY w
 """
 
 LOCK_EXPIRED = f"""
-SELECT {COLUMNS} FROM funding WHERE state = 'held' AND expires_at <= now()
+SELECT {COLUMNS} FROM funding WHERE state = 'held' AND expires_at <= now() AND hold_id <> ALL ($2::text[])
 ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
 """
 DATABASE_NOW = "SELECT now()"
@@ -222,9 +233,14 @@ async def somebody_waits(tx: Connection, book: str, round_id: str, provider_id: 
     return await tx.fetchval(SOMEBODY_WAITS, book, round_id, provider_id)
 
 
-async def lock_waiting(tx: Connection, book: str, per_award_max: int) -> list[Funding]:
-    """The first of each provider award's waiting cases, in the order in which they came."""
-    return [funding_of(row) for row in await tx.fetch(LOCK_WAITING, book, per_award_max)]
+async def lock_waiting(
+    tx: Connection, book: str, per_award_max: int, *, smaller_may_pass: bool
+) -> tuple[list[Funding], set[str]]:
+    """The first of each provider award's waiting cases, in their order; and which of them somebody is changing."""
+    first = [funding_of(row) for row in await tx.fetch(FIRST_WAITING, book, per_award_max, smaller_may_pass)]
+    keys = [one.application_id for one in first], [one.hold_number for one in first]
+    locked = {row["application_id"] for row in await tx.fetch(LOCK_WAITING, *keys)} if first else set[str]()
+    return first, {str(one.application_id) for one in first} - locked
 
 
 async def books_waited_for(tx: Connection) -> list[str]:
@@ -248,9 +264,9 @@ async def place_in_line(tx: Connection, application_id: str) -> dict[str, Any] |
     return dict(row) if row else None
 
 
-async def lock_expired(tx: Connection, count_max: int) -> list[Funding]:
-    """Holds past their expiry by the database's clock, the oldest first."""
-    return [funding_of(row) for row in await tx.fetch(LOCK_EXPIRED, count_max)]
+async def lock_expired(tx: Connection, count_max: int, *, but_not: Sequence[str] = ()) -> list[Funding]:
+    """Holds past their expiry by the database's clock, the oldest first; `but_not` the holds of these ids."""
+    return [funding_of(row) for row in await tx.fetch(LOCK_EXPIRED, count_max, list(but_not))]
 
 
 async def database_now(tx: Connection) -> datetime:

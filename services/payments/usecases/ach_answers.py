@@ -3,7 +3,6 @@
 A file with any fault posts nothing. Account numbers stay in memory; what is kept of a line is its trace.
 """
 
-import asyncio
 import hashlib
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -46,12 +45,11 @@ from services.payments.store import confirmations as file_store
 from services.payments.store import payees as payee_store
 from services.payments.store.batches import SentEntry
 from services.payments.store.disbursements import Disbursement
+from services.payments.usecases.inbound import read_each
 from services.payments.usecases.outcomes import Outcome, apply_apart, payments_of_words
 from services.payments.usecases.payees import NewAccount, Proposal, open_change
 from services.payments.usecases.return_effects import BANK, NO_CODE, heard_again
 from services.payments.usecases.screening import alert
-
-FILES_PER_TURN_MAX = 50
 
 
 @dataclass(slots=True)
@@ -86,15 +84,11 @@ class _Desk:
 
 async def read_ach_answers(*, exchange: Exchange, numbers: AccountNumbers, db: Database, now: datetime) -> int:
     """Read the ACH files that wait, oldest name first; returns how many."""
-    names = (await asyncio.to_thread(exchange.waiting, (ACH_SUFFIX,)))[:FILES_PER_TURN_MAX]
-    for name in names:
-        content = await asyncio.to_thread(exchange.read, name)
-        if content is None:
-            continue
+
+    async def take(name: str, content: bytes) -> None:
         await take_ach_answers(name, content, numbers=numbers, db=db, now=now)
-        # After the commit: a crash in between reads the file again, which changes nothing.
-        await asyncio.to_thread(exchange.done, name)
-    return len(names)
+
+    return await read_each((ACH_SUFFIX,), take, exchange=exchange, db=db, now=now)
 
 
 async def take_ach_answers(

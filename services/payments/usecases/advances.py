@@ -45,11 +45,17 @@ async def grant_advances(*, business_unit: str, db: Database, now: datetime) -> 
     """Pay ahead on accepted enrollments whose provider's standing earns it; returns how many."""
     async with db.connection() as connection:
         cases = await store.to_advance(connection, ADVANCES_PER_SWEEP_MAX, now=now)
-    granted = 0
+    granted, first = 0, None
     for application_id in cases:
-        async with db.transaction() as tx:
-            await funding_store.lock_case(tx, application_id)
-            granted += await _grant(tx, application_id, business_unit=business_unit, now=now)
+        try:
+            async with db.transaction() as tx:
+                await funding_store.lock_case(tx, application_id)
+                granted += await _grant(tx, application_id, business_unit=business_unit, now=now)
+        except Exception as error:
+            # One case's fault keeps no other waiting.
+            first = first or error
+    if first is not None:
+        raise first
     return granted
 
 

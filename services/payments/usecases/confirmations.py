@@ -1,6 +1,5 @@
 """Read the finance system's confirmation files: settle, return, set garbled lines aside."""
 
-import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,15 +8,15 @@ from datetime import datetime
 from kit.db import Connection, Database
 from services.payments.books.ledger import Kind
 from services.payments.domain import DisbursementState
-from services.payments.gateways import Exchange
+from services.payments.gateways import CONFIRMATION_SUFFIX, Exchange
 from services.payments.rails.confirmations import Effect, judge
 from services.payments.remittance import Confirmation, ConfirmationFile, RejectedLine, read_confirmations
 from services.payments.store import confirmations as file_store
 from services.payments.store import disbursements as payment_store
+from services.payments.usecases.inbound import read_each
 from services.payments.usecases.outcomes import STATES, Outcome, apply_apart, payments_of_words
 
 FINANCE_SYSTEM = "finance system"
-FILES_PER_TURN_MAX = 50
 PART_LINES = 500
 """Of a file, applied in one transaction."""
 
@@ -41,15 +40,11 @@ class Reading:
 
 async def read_inbound(*, exchange: Exchange, db: Database, now: datetime) -> int:
     """Read the confirmation files that wait, oldest name first; returns how many."""
-    names = (await asyncio.to_thread(exchange.waiting))[:FILES_PER_TURN_MAX]
-    for name in names:
-        content = await asyncio.to_thread(exchange.read, name)
-        if content is None:
-            continue
+
+    async def take(name: str, content: bytes) -> None:
         await take_confirmations(name, content, db=db, now=now)
-        # After the commit: a crash in between reads the file again, which changes nothing.
-        await asyncio.to_thread(exchange.done, name)
-    return len(names)
+
+    return await read_each((CONFIRMATION_SUFFIX,), take, exchange=exchange, db=db, now=now)
 
 
 async def take_confirmations(name: str, content: bytes, *, db: Database, now: datetime) -> Reading:

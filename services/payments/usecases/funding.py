@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from contracts.errors import Unavailable
 from contracts.events.payments import (
     FundsEncumbered,
     FundsReleased,
@@ -24,6 +25,7 @@ from contracts.steps.payments import (
 )
 from kit import outbox
 from kit.db import Connection, Database
+from kit.telemetry import logger
 from services.payments.books.ledger import WAITABLE, Code, Kind, Phase, Scope, Transfer, line_row
 from services.payments.domain import Funding, FundingState, NotYetKnown, RequestDiffers, scope_of
 from services.payments.store import funding as funding_store
@@ -42,6 +44,8 @@ from services.payments.usecases.vouchers import reclaim_unused
 from services.payments.usecases.waiting import hold_id_of, serve_waiting
 
 EXPIRIES_PER_SWEEP_MAX = 200
+
+_log = logger(__name__)
 _OPEN = {FundingState.WAITING, FundingState.HELD, FundingState.ENCUMBERED, FundingState.EXPENDED}
 
 
@@ -267,11 +271,43 @@ async def _give_back(
 
 
 async def expire_holds(*, db: Database, now: datetime) -> int:
-    """Release holds past their expiry on the database's clock; returns how many."""
-    async with db.transaction() as tx:
-        expired = await funding_store.lock_expired(tx, EXPIRIES_PER_SWEEP_MAX)
-        await _expire(tx, expired, now=now)
-    return len(expired)
+    """Release holds past their expiry on the database's clock; returns how many.
+
+    Where a batch fails each is released by itself: one that cannot be keeps no other. The first fault is raised then.
+    """
+    try:
+        async with db.transaction() as tx:
+            expired = await funding_store.lock_expired(tx, EXPIRIES_PER_SWEEP_MAX)
+            await _expire(tx, expired, now=now)
+        return len(expired)
+    except Unavailable:
+        raise
+    except Exception as error:
+        _log.warning("holds.batch_failed", error=type(error).__name__)
+        return await _expire_one_by_one(db=db, now=now)
+
+
+async def _expire_one_by_one(*, db: Database, now: datetime) -> int:
+    stuck, first, ended = list[str](), None, 0
+    for _ in range(EXPIRIES_PER_SWEEP_MAX):
+        trying = ""
+        try:
+            async with db.transaction() as tx:
+                expired = await funding_store.lock_expired(tx, 1, but_not=stuck)
+                if not expired:
+                    break
+                trying = str(expired[0].hold_id)
+                await _expire(tx, expired, now=now)
+        except Unavailable:
+            raise
+        except Exception as error:
+            first = first or error
+            stuck.append(trying)
+        else:
+            ended += 1
+    if first is not None:
+        raise first
+    return ended
 
 
 async def _expire(

@@ -18,8 +18,8 @@ from services.payments.statements import (
 from services.payments.statements.chain import BankStatementId, continues
 from services.payments.store import statements as store
 from services.payments.store.statements import Statement
+from services.payments.usecases.inbound import read_each
 
-FILES_PER_TURN_MAX = 50
 FAULTS_KEPT_MAX = 100
 BANK = "bank"
 CHAIN = "account's chain"
@@ -47,15 +47,11 @@ class Taken:
 
 async def read_statements(*, exchange: Exchange, ours: Collection[str], db: Database, now: datetime) -> int:
     """Take the statements that wait in the inbound folder, oldest name first; returns how many."""
-    names = (await asyncio.to_thread(exchange.waiting, STATEMENT_SUFFIXES))[:FILES_PER_TURN_MAX]
-    for name in names:
-        content = await asyncio.to_thread(exchange.read, name)
-        if content is None:
-            continue
+
+    async def take(name: str, content: bytes) -> None:
         await take_statement(name, content, taker=BANK, ours=ours, db=db, now=now)
-        # After the commit: a crash in between reads the file again, which changes nothing.
-        await asyncio.to_thread(exchange.done, name)
-    return len(names)
+
+    return await read_each(STATEMENT_SUFFIXES, take, exchange=exchange, db=db, now=now)
 
 
 async def take_statement(

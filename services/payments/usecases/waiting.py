@@ -16,6 +16,9 @@ from services.payments.store import ledger as ledger_store
 from services.payments.store import program as program_store
 from services.payments.usecases.postings import WAITING_LIST, cap_of_person, post_holds
 
+LOOKS_MAX = 500
+"""How often the list is looked at in one transaction; the clock goes on where that was not enough."""
+
 
 def hold_id_of(application_id: str, hold_number: int) -> HoldId:
     """One hold per case and hold number, whether placed at once or from the waiting list."""
@@ -23,16 +26,28 @@ def hold_id_of(application_id: str, hold_number: int) -> HoldId:
 
 
 async def serve_waiting(tx: Connection, book: str, *, now: datetime) -> int:
-    """Hold money for those whose turn it is; returns how many were served. Tells each of them."""
-    queued = await funding_store.lock_waiting(tx, book, WAITING_PER_AWARD_MAX)
+    """Hold money for those whose turn it is, until it is spent; returns how many. Tells each of them."""
+    served = 0
+    for _ in range(LOOKS_MAX):
+        found = await _serve_first(tx, book, now=now)
+        served += found
+        if not found:
+            break
+    return served
+
+
+async def _serve_first(tx: Connection, book: str, *, now: datetime) -> int:
+    order = await program_store.waiting_order(tx, book.split("/")[1])
+    queued, busy = await funding_store.lock_waiting(
+        tx, book, WAITING_PER_AWARD_MAX, smaller_may_pass=order.smaller_may_pass
+    )
     if not queued:
         return 0
     by_id = {one.application_id: one for one in queued}
     line = [_waiting(one) for one in queued]
     rows = await ledger_store.balances(tx, sorted({row for waiting in line for row in waiting.rows}))
-    order = await program_store.waiting_order(tx, queued[0].program_id)
     available = {name: row.available_cents for name, row in rows.items()}
-    turns = who_is_served(line, available, smaller_may_pass=order.smaller_may_pass)
+    turns = who_is_served(line, available, smaller_may_pass=order.smaller_may_pass, busy=busy)
     return await _place(tx, [by_id[waiting.application_id] for waiting in turns], now=now)
 
 
@@ -40,10 +55,16 @@ async def serve_all_waiting(*, db: Database, now: datetime) -> int:
     """Serve every book once: for a case that was being changed at the moment money came back."""
     async with db.connection() as connection:
         books = await funding_store.books_waited_for(connection)
-    served = 0
+    served, first = 0, None
     for book in books:
-        async with db.transaction() as tx:
-            served += await serve_waiting(tx, book, now=now)
+        try:
+            async with db.transaction() as tx:
+                served += await serve_waiting(tx, book, now=now)
+        except Exception as error:
+            # One book's fault keeps no other from being served.
+            first = first or error
+    if first is not None:
+        raise first
     return served
 
 

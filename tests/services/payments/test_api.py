@@ -10,6 +10,7 @@ import pytest
 from contracts.ids import ExamVoucherId, PaymentBatchId
 from services.payments.books.authority import BudgetDocumentId
 from services.payments.claims.advances import RefundId
+from services.payments.claims.recoveries import RecoveryId
 from services.payments.domain import PayeeRepairId
 from services.payments.payees.payees import PayeeChangeId, PayeeHoldId
 from services.payments.reconciling.decisions import ReconciliationActId
@@ -27,6 +28,7 @@ from tests.services.payments.usecases.test_vouchers import LOT, IssueExamVoucher
 BATCH, DOCUMENT = PaymentBatchId.derive("x"), BudgetDocumentId.derive("x")
 LINE, STATEMENT, ACT = StatementLineId.derive("x"), BankStatementId.derive("x"), ReconciliationActId.derive("x")
 CHANGE, HOLD = PayeeChangeId.derive("x"), PayeeHoldId.derive("x")
+REFUND = f"/v1/advance-refunds/{RefundId.derive('x')}"
 DOORS = [
     ("GET", "/v1/reconciliation", {"anna", "ben"}),
     ("POST", f"/v1/reconciliation/lines/{LINE}/explanation", {"anna", "ben"}),
@@ -41,7 +43,18 @@ DOORS = [
     ("POST", "/v1/fiscal-years/oh-imap/2026/approval", {"anna", "ben"}),
     ("POST", "/v1/fiscal-years/oh-imap/2026/amendment", {"anna", "ben"}),
     ("POST", "/v1/advance-refunds", {"anna", "ben"}),
-    ("POST", f"/v1/advance-refunds/{RefundId.derive('x')}/approval", {"anna", "ben"}),
+    ("POST", f"{REFUND}/approval", {"anna", "ben"}),
+    ("POST", f"{REFUND}/recoveries", {"anna", "ben"}),
+    (
+        "POST",
+        f"{REFUND}/recoveries/{RecoveryId.derive('x')}/approval",
+        {"anna", "ben"},
+    ),
+    (
+        "POST",
+        f"{REFUND}/recoveries/{RecoveryId.derive('x')}/withdrawal",
+        {"anna", "ben"},
+    ),
     ("GET", "/v1/claim-reviews", {"anna", "ben"}),
     ("POST", f"/v1/claims/{Case('x').claim_id}/decision", {"anna", "ben"}),
     ("POST", "/v1/claim-requests", {"provider", "other_provider"}),

@@ -12,6 +12,7 @@ from services.payments.books.authority import DocumentKind
 from services.payments.domain import person
 from services.payments.payees.payees import Rail
 from services.payments.remittance import write_confirmations
+from services.payments.store.advances import Refund
 from services.payments.usecases import authority, fiscal_year, reconciliation_acts
 from services.payments.usecases.advances import agree_refund, propose_refund
 from services.payments.usecases.batches import approve_batch, build_batch
@@ -22,6 +23,7 @@ from services.payments.usecases.lot_charges import approve_charge, charge_lot
 from services.payments.usecases.lot_payments import propose_payment, send_payment
 from services.payments.usecases.payees import Proposal, approve_change, propose_change, record_call_back
 from services.payments.usecases.program import follow_program
+from services.payments.usecases.recoveries import approve_recovery, propose_recovery
 from services.payments.usecases.screening import approve_release, hold_payee, propose_release
 from services.payments.usecases.vouchers import import_lot
 from tests.services.payments.bank import OURS
@@ -190,6 +192,17 @@ async def advance_refund(desk: Desk, maker: str, checker: str) -> object:
         return await agree_refund(tx, refund.refund_id, checker=checker, now=NOW)
 
 
+async def paid_back(desk: Desk, maker: str, checker: str) -> object:
+    refund = await advance_refund(desk, "finance/carla", "finance/dora")
+    assert isinstance(refund, Refund)
+    async with desk.db.transaction() as tx:
+        made = await propose_recovery(
+            tx, refund.refund_id, cents=40_000, line_id=None, document="check 7", maker=maker, now=NOW
+        )
+    async with desk.db.transaction() as tx:
+        return await approve_recovery(tx, refund.refund_id, made.recovery_id, checker=checker, now=NOW)
+
+
 async def budget_document_approved(desk: Desk, maker: str, checker: str) -> object:
     document = await propose(desk, DocumentKind.APPROPRIATION, 5_000, to_row=LINE, maker=maker)
     async with desk.db.transaction() as tx:
@@ -274,6 +287,12 @@ PATHS = (
         f"advances.agree_refund {SAME}",
         "POST /v1/advance-refunds/{refund_id}/approval",
         "provider_refund made_by checked_by",
+    ),
+    TwoPeople(
+        paid_back,
+        f"recoveries.approve_recovery {SAME}",
+        "POST /v1/advance-refunds/{refund_id}/recoveries/{recovery_id}/approval",
+        "recovery made_by checked_by",
     ),
     TwoPeople(budget_document_approved, OPENED, f"POST {DOCUMENTS}/approval", DOCUMENT),
     TwoPeople(budget_document_refused, OPENED, f"POST {DOCUMENTS}/refusal", DOCUMENT),

@@ -46,6 +46,14 @@ def test_nobody_overtakes_at_the_limit_that_somebody_ahead_waits_for(queue, avai
         assert not any(short.intersection(one.rows) for one in queue[place + 1 :] if one in served)
 
 
+@given(queues, money, st.booleans(), st.data())
+def test_whoever_is_being_changed_is_not_served_and_its_money_is_kept(queue, available, may_pass, data):
+    busy = {one.application_id for one in data.draw(st.lists(st.sampled_from(queue), max_size=3))} if queue else set()
+    served = who_is_served(queue, available, smaller_may_pass=may_pass, busy=busy)
+    undisturbed = who_is_served(queue, available, smaller_may_pass=may_pass)
+    assert served == [one for one in undisturbed if one.application_id not in busy]
+
+
 @given(queues, money)
 def test_whoever_is_passed_over_has_a_reason(queue, available):
     """Either its own money is not there, or somebody ahead waits for one of its limits."""
