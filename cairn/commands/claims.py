@@ -86,6 +86,8 @@ def late(as_json: JsonFlag = False) -> None:
         *(("unpaid", one["claim_id"], one["provider_id"], one["due_on"]) for one in found["unpaid"]),
         *(("interest", one["claim_id"], one["provider_id"], f"{one['cents']} cents") for one in found["interest"]),
     ]
+    if found["interest_count"]:
+        rows.append(("in all", "", f"{found['interest_count']} times interest", f"{found['interest_cents']} cents"))
     answer(as_json, found, columns(rows) if rows else "Nothing is late.")
 
 

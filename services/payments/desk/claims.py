@@ -53,7 +53,7 @@ async def decide_stopped(
 
 
 async def late(settings: PaymentsSettings) -> dict[str, Any]:
-    """`{"undecided", "overdue_notices", "unpaid", "interest"}`."""
+    """`{"undecided", "overdue_notices", "unpaid", "interest", "interest_count", "interest_cents"}`."""
     async with opened(settings) as db:
         found = await what_is_late(db=db, now=SystemClock().now())
     return {
@@ -72,6 +72,8 @@ async def late(settings: PaymentsSettings) -> dict[str, Any]:
             {"claim_id": one.claim_id, "provider_id": one.provider_id, "days": one.days, "cents": one.cents}
             for one in found.interest
         ],
+        "interest_count": found.interest_count,
+        "interest_cents": found.interest_cents,
     }
 
 

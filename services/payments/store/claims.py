@@ -24,6 +24,7 @@ COLUMNS = """claim_id, kind, application_id, enrollment_id, program_id, person_i
     request_month, request_number, payable_transfer_id, submitted_at, decided_at"""
 
 CLAIM = f"SELECT {COLUMNS} FROM claim WHERE claim_id = $1 FOR UPDATE"
+CASE_OF = "SELECT application_id FROM claim WHERE claim_id = $1"
 SAVE = """
 INSERT INTO claim (
     claim_id, application_id, enrollment_id, provider_id, business_unit, supplier_number, invoice_number, invoice_key,
@@ -157,6 +158,12 @@ async def lock_invoice(tx: Connection, supplier: str, provider_id: str, invoice_
 
 async def lock_person(tx: Connection, person_id: str, credential_id: str) -> None:
     await tx.execute(LOCK_PERSON, f"{person_id} {credential_id}")
+
+
+async def case_of(tx: Connection, claim_id: str) -> ApplicationId | None:
+    """The claim's case, which is locked before the claim, as the claim is before its payments."""
+    found = await tx.fetchval(CASE_OF, claim_id)
+    return ApplicationId(found) if found else None
 
 
 async def claim(tx: Connection, claim_id: str) -> Claim | None:

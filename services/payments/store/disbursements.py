@@ -29,10 +29,11 @@ PAYEES_TO_PAY = """
 SELECT DISTINCT provider_id FROM disbursement WHERE state = 'ordered' AND claim_may_be_paid(claim_id, $1)
 ORDER BY provider_id
 """
+# With its claim, which is netted against debts later on; whoever has either of them now is not waited for.
 TO_BATCH = f"""
 SELECT {_COLUMNS} FROM disbursement AS d JOIN claim AS c USING (claim_id)
 WHERE d.state = 'ordered' AND d.provider_id = ANY ($1::text[]) AND claim_may_be_paid(d.claim_id, $3)
-ORDER BY d.due_at, d.disbursement_id LIMIT $2 FOR UPDATE OF d SKIP LOCKED
+ORDER BY d.due_at, d.disbursement_id LIMIT $2 FOR UPDATE OF c, d SKIP LOCKED
 """
 OF_BATCH = f"""
 SELECT {_COLUMNS} FROM disbursement AS d JOIN claim AS c USING (claim_id)
@@ -61,6 +62,11 @@ WHERE d.disbursement_id = ANY ($1::text[]) ORDER BY d.disbursement_id FOR UPDATE
 APPROVED_BATCHES_OF = """
 SELECT DISTINCT b.batch_id FROM payment_batch AS b JOIN disbursement AS d USING (batch_id)
 WHERE d.disbursement_id = ANY ($1::text[]) AND b.state = 'approved' ORDER BY b.batch_id
+"""
+# Before the payments themselves: whoever stops a claim locks it first, and its payment after it.
+LOCK_CLAIMS_OF_PAYEE = """
+SELECT FROM claim WHERE claim_id IN (SELECT claim_id FROM disbursement WHERE provider_id = $1 AND state = 'returned')
+ORDER BY claim_id FOR UPDATE
 """
 RETURNED_OF_PAYEE = f"""
 SELECT {_COLUMNS} FROM disbursement AS d JOIN claim AS c USING (claim_id)
@@ -203,6 +209,8 @@ async def approved_batches_of(tx: Connection, ids: Sequence[str]) -> list[Paymen
 
 
 async def returned_of_payee(tx: Connection, provider_id: str) -> list[Disbursement]:
+    """What came back of the payee's payments, locked, and their claims before them."""
+    await tx.execute(LOCK_CLAIMS_OF_PAYEE, provider_id)
     return [_disbursement(dict(row)) for row in await tx.fetch(RETURNED_OF_PAYEE, provider_id)]
 
 

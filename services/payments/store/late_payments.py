@@ -41,10 +41,15 @@ INSERT INTO interest_obligation (
 """
 OBLIGATIONS = """
 SELECT disbursement_id, claim_id, provider_id, unpaid_cents, first_on, last_on, days, cents
-FROM interest_obligation WHERE ($1::text IS NULL OR provider_id = $1)
-    AND last_on >= coalesce($2, last_on) AND last_on <= coalesce($3, last_on)
-ORDER BY last_on, disbursement_id LIMIT 1000
+FROM interest_obligation WHERE provider_id = $1 AND last_on BETWEEN $2 AND $3
+ORDER BY last_on, disbursement_id LIMIT $4
 """
+# The newest ones: what is older was reported before, and stands in the providers' statements.
+LATEST_OBLIGATIONS = """
+SELECT disbursement_id, claim_id, provider_id, unpaid_cents, first_on, last_on, days, cents
+FROM interest_obligation ORDER BY last_on DESC, disbursement_id LIMIT $1
+"""
+OBLIGATIONS_TOTAL = "SELECT count(*) AS count, coalesce(sum(cents), 0)::bigint AS cents FROM interest_obligation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +120,14 @@ async def record(tx: Connection, payment: SettledPayment, interest: Interest, *,
     )
 
 
-async def obligations(
-    tx: Connection, provider_id: str | None = None, *, first: date | None = None, last: date | None = None
-) -> list[Obligation]:
-    """Interest on record, by the day of the late payment."""
-    return [Obligation(**dict(row)) for row in await tx.fetch(OBLIGATIONS, provider_id, first, last)]
+async def obligations(tx: Connection, count_max: int, provider_id: str, *, first: date, last: date) -> list[Obligation]:
+    """Interest on record for one provider, by the day of the late payment."""
+    return [Obligation(**dict(row)) for row in await tx.fetch(OBLIGATIONS, provider_id, first, last, count_max)]
+
+
+async def latest_obligations(tx: Connection, count_max: int) -> tuple[list[Obligation], int, int]:
+    """The newest interest on record; how many there are in all, and their cents."""
+    found = [Obligation(**dict(row)) for row in await tx.fetch(LATEST_OBLIGATIONS, count_max)]
+    total = await tx.fetchrow(OBLIGATIONS_TOTAL)
+    assert total is not None
+    return found, total["count"], total["cents"]

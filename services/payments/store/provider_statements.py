@@ -20,7 +20,7 @@ SELECT id, kind, reason, amount_cents, workflow_id, recorded_at FROM transfer
 WHERE book = ANY ($1::text[]) AND award_id = ANY ($2::text[]) AND outcome = 'ok'
     AND recorded_at >= $3 AND recorded_at < $4
     AND (debit IN ('payable', 'in_transit', 'disbursed') OR credit IN ('payable', 'in_transit', 'disbursed'))
-ORDER BY entry
+ORDER BY entry LIMIT $5
 """
 
 
@@ -36,12 +36,12 @@ async def owed_before(tx: Connection, books: list[str], awards: list[str], at: d
 
 
 async def movements(
-    tx: Connection, books: list[str], awards: list[str], since: datetime, until: datetime
+    tx: Connection, books: list[str], awards: list[str], since: datetime, until: datetime, count_max: int
 ) -> list[Movement]:
-    """Entries from `since` up to, and without, `until`, in the journal's order."""
+    """Entries from `since` up to, and without, `until`, in the journal's order; at most `count_max`."""
     return [
         Movement(
             row["id"], Kind(row["kind"]), row["reason"], row["amount_cents"], row["workflow_id"], row["recorded_at"]
         )
-        for row in await tx.fetch(MOVEMENTS, books, awards, since, until)
+        for row in await tx.fetch(MOVEMENTS, books, awards, since, until, count_max)
     ]

@@ -46,10 +46,12 @@ async def decide_stopped(
     As many different people as the amount takes let it go on; one refusal is enough to revoke it. Raises also
     `DecidedInItsCase`; `PaymentUnderWay` for a refusal while the bank's word on its payment is not there.
     """
-    claim = await claim_store.claim(tx, claim_id)
-    if claim is None:
+    application_id = await claim_store.case_of(tx, claim_id)
+    if application_id is None:
         raise NotFound(kind="claim")
-    await funding_store.lock_case(tx, claim.application_id)
+    await funding_store.lock_case(tx, application_id)
+    claim = await claim_store.claim(tx, claim_id)
+    assert claim is not None
     if (await _may_decide(tx, claim_id, actor)).origin != "charge":
         raise DecidedInItsCase
     who = person(actor)

@@ -38,6 +38,11 @@ class Lateness:
     """How many of them are past the fifteenth day."""
     unpaid: list[LateClaim]
     interest: list[Obligation]
+    """The newest on record."""
+    interest_count: int
+    """How many there are in all."""
+    interest_cents: int
+    """What all of them come to."""
 
 
 async def record_interest(*, db: Database, now: datetime) -> int:
@@ -74,8 +79,9 @@ async def what_is_late(*, db: Database, now: datetime) -> Lateness:
             today = day_in(rules.time_zone, now)
             owed = await _interest(tx, claim.program_id, claim.amount_cents, claim.due_on, today)
             unpaid.append(LateClaim(claim, owed))
-        on_record = await store.obligations(tx)
-    return Lateness(undecided, sum(notice_due(one.received_at) < now for one in undecided), unpaid, on_record)
+        on_record, count, cents = await store.latest_obligations(tx, LATE_SHOWN_MAX)
+    overdue = sum(notice_due(one.received_at) < now for one in undecided)
+    return Lateness(undecided, overdue, unpaid, on_record, count, cents)
 
 
 async def _interest(tx: Connection, program_id: str | None, cents: int, due_on: date, paid_on: date) -> Interest | None:

@@ -12,12 +12,19 @@ from services.payments.store import provider_statements as store
 from services.payments.store.late_payments import Obligation
 
 DAYS_MAX = 732
+MOVEMENTS_MAX = 20_000
 
 
 class PeriodUnreadable(Refused):
     """A statement covers 1 to {days_max} days, and ends no earlier than it begins."""
 
     code = "period_unreadable"
+
+
+class PeriodTooFull(Refused):
+    """The period has more than {movements_max} entries: ask for a shorter one."""
+
+    code = "period_too_full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +39,10 @@ class PeriodStatement:
 
 
 async def statement_for(provider_id: str, first: date, last: date, *, db: Database) -> PeriodStatement:
-    """The statement from the first day to the last, both in the program's time zone."""
+    """The statement from the first day to the last, both in the program's time zone.
+
+    Raises `PeriodUnreadable`, `NotFound`, and `PeriodTooFull`: a statement is whole, or it is none.
+    """
     if not timedelta(0) <= last - first < timedelta(days=DAYS_MAX):
         raise PeriodUnreadable(days_max=DAYS_MAX)
     async with db.transaction() as tx:
@@ -43,6 +53,8 @@ async def statement_for(provider_id: str, first: date, last: date, *, db: Databa
         zone = (await claim_rules.rules_of(tx, programs[0])).time_zone
         since, until = start_of(first, zone), start_of(last + timedelta(days=1), zone)
         opening = await store.owed_before(tx, books, awards, since)
-        found = await store.movements(tx, books, awards, since, until)
-        interest = await late_payments.obligations(tx, provider_id, first=first, last=last)
+        found = await store.movements(tx, books, awards, since, until, MOVEMENTS_MAX + 1)
+        interest = await late_payments.obligations(tx, MOVEMENTS_MAX + 1, provider_id, first=first, last=last)
+        if max(len(found), len(interest)) > MOVEMENTS_MAX:
+            raise PeriodTooFull(movements_max=MOVEMENTS_MAX)
     return PeriodStatement(provider_id, first, last, statement_of(opening, found), interest)

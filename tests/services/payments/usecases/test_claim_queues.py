@@ -1,11 +1,12 @@
 """Who decides claims: levels of approval, people who may not, clocks that call for people, months that are full."""
 
+import asyncio
 from datetime import UTC, date, datetime, timedelta
 
 import asyncpg
 import pytest
 
-from contracts.events.applications import ClaimSubmitted
+from contracts.events.applications import ChargeAnswered, ClaimSubmitted
 from contracts.events.eligibility import ListedApprovalLevel
 from contracts.events.payments import ClaimEscalated
 from contracts.ids import ClaimId
@@ -13,8 +14,11 @@ from contracts.steps.payments import ClaimStatus
 from services.payments.claims.prompt_pay import end_of
 from services.payments.claims.queues import PayeeRecorder, Queue
 from services.payments.domain import MakerIsChecker
+from services.payments.store.funding import lock_case
+from services.payments.usecases.charges import follow_charge_answer
 from services.payments.usecases.claim_queues import (
     close_request,
+    decide_one,
     escalate_undecided,
     follow_claim,
     may_decide,
@@ -110,6 +114,55 @@ async def test_nearly_the_same_claim_goes_to_a_person(ruled):
     assert {"claim_resembles", "cost_line_claimed_before"} <= failed(reviewed)
     [waiting] = await queue_of(Queue.DUPLICATES, db=ruled.db)
     assert waiting.claim_id == again.claim_id
+
+
+async def test_many_resemblances_push_no_exact_duplicate_out_of_sight(ruled):
+    """Sixty claims that differ in writing or amount only, each before the exact duplicate by its id."""
+    claims = """
+        INSERT INTO claim (claim_id, application_id, enrollment_id, provider_id, business_unit, supplier_number,
+            invoice_number, invoice_key, invoice_on, claimed_cents, submitted_at, status, approved_cents, checks,
+            decided_at, person_id, credential_id, lines)
+        SELECT 'clm_' || CASE WHEN n = 0 THEN 'z' ELSE 'a' || n END, 'app_' || n, 'enr_x', $1, 'DEV01', '0000000001',
+            'INV-7', 'INV7', '2026-03-10', 300000 - 10000 * (n % 10 + 1) * sign(n)::integer, now(), 'referred', 0, '[]',
+            now(), $2, 'cyber', '[{"kind": "books", "amount_cents": 1}]'
+        FROM generate_series(0, 60) AS n
+    """
+    case = await ready(ruled)
+    async with ruled.db.transaction() as tx:
+        await tx.execute(claims, PROVIDER, case.person_id)
+    reviewed = await ruled.review(case, invoice_number="INV-7")
+    assert reviewed.status is ClaimStatus.RETURNED
+    assert {"invoice_used", "claim_resembles"} <= failed(reviewed)
+
+
+async def test_a_decision_waits_for_its_case_before_it_takes_the_claim(ruled):
+    """Case, claim, payment: whoever holds the case and wants the claim is not waited for by one who holds the claim."""
+    case = await ruled.approved(Case("ann"))
+    await ruled.pay(case)
+    fact = ChargeAnswered(application_id=case.id, charged=True, answered_at=NOW)
+    async with ruled.db.transaction() as tx:
+        await follow_charge_answer(fact, tx, now=NOW)
+    async with ruled.db.transaction() as holder:
+        await lock_case(holder, case.id)
+        deciding = asyncio.create_task(
+            decide_one(case.claim_id, approve=False, actor="finance/anna", note="x", db=ruled.db, now=NOW)
+        )
+        async with ruled.db.connection() as watching, asyncio.timeout(20):
+            while not await watching.fetchval(  # noqa: ASYNC110
+                "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'"
+            ):
+                await asyncio.sleep(0.01)
+        await holder.execute("SELECT FROM claim WHERE claim_id = $1 FOR UPDATE NOWAIT", case.claim_id)
+    assert await deciding is None
+
+
+async def test_a_batch_waits_for_nobody_who_has_the_claim(ruled):
+    case = await ruled.approved(Case("ann"))
+    await ruled.pay(case)
+    async with ruled.db.transaction() as holder:
+        await holder.execute("SELECT FROM claim WHERE claim_id = $1 FOR UPDATE", case.claim_id)
+        await nothing_to_pay(ruled)
+    assert (await batch_of(ruled)).payments == 1
 
 
 async def test_an_undecided_claim_is_escalated_once_before_the_fifteenth_day(ruled):

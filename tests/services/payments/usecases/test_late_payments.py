@@ -9,11 +9,11 @@ from contracts.events.applications import ChargeAnswered
 from contracts.events.eligibility import ListedInterestRate
 from services.payments.claims.provider_statement import HEADINGS
 from services.payments.remittance import Confirmation, read_vouchers
-from services.payments.usecases import late_payments
+from services.payments.usecases import late_payments, provider_statements
 from services.payments.usecases.charges import follow_charge_answer
 from services.payments.usecases.late_payments import record_interest, what_is_late
 from services.payments.usecases.program import follow_program
-from services.payments.usecases.provider_statements import PeriodUnreadable, statement_for
+from services.payments.usecases.provider_statements import PeriodTooFull, PeriodUnreadable, statement_for
 from tests.services.payments.case import NOW, OTHER, PROVIDER, Case, Desk, published
 from tests.services.payments.usecases.test_charges import RULES
 from tests.services.payments.usecases.test_claim_queues import follow_claim, submitted
@@ -46,6 +46,7 @@ async def test_interest_runs_from_the_day_after_the_due_day_and_is_recorded_once
         await record_interest(db=rated.db, now=NOW)
     late = await what_is_late(db=rated.db, now=NOW)
     assert [one.cents for one in late.interest] == ([] if owed is None else [owed])
+    assert (late.interest_count, late.interest_cents) == (len(late.interest), owed or 0)
     # It is the agency's own money: the program's books do not move.
     assert await rated.stages() == before
 
@@ -125,6 +126,18 @@ async def test_a_statement_adds_up_to_the_ledger(rated):
         await statement_for(PROVIDER, span[1] + timedelta(days=1), span[1] + timedelta(days=9), db=rated.db)
     ).ledger
     assert (after.opening_cents, after.closing_cents, after.movements) == (250_000, 250_000, ())
+
+
+async def test_a_statement_is_whole_or_none(rated, monkeypatch):
+    for name in ("ann", "bea"):
+        await rated.approved(Case(name), 250_000)
+    today = datetime.now(UTC).date()
+    span = (today - timedelta(days=2), today + timedelta(days=2))
+    monkeypatch.setattr(provider_statements, "MOVEMENTS_MAX", 2)
+    assert len((await statement_for(PROVIDER, *span, db=rated.db)).ledger.movements) == 2
+    monkeypatch.setattr(provider_statements, "MOVEMENTS_MAX", 1)
+    with pytest.raises(PeriodTooFull):
+        await statement_for(PROVIDER, *span, db=rated.db)
 
 
 async def test_a_statement_has_a_period_and_a_provider(rated):
