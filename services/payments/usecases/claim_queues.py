@@ -18,9 +18,11 @@ from services.payments.store import claims as claim_store
 from services.payments.store import funding as funding_store
 from services.payments.store.claim_queues import OpenReview
 from services.payments.usecases.charges import resume_claim, revoke_claim
+from services.payments.usecases.screening import alert
 
 QUEUE_SHOWN_MAX = 500
 ESCALATIONS_PER_SWEEP_MAX = 200
+CLAIM_UNDECIDED = "claim_undecided"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,12 @@ async def escalate_undecided(*, db: Database, now: datetime) -> int:
             for one in late
         ]
         await outbox.append_all(tx, facts, now=now)
+        for fact in facts:
+            explanation = (
+                f"claim {fact.claim_id} is undecided: its defects are named to the provider in writing by"
+                f" {fact.notice_due_at:%Y-%m-%d %H:%M} UTC, by letter where the provider has no webhook endpoint"
+            )
+            await alert(tx, CLAIM_UNDECIDED, explanation, provider_id=fact.provider_id, key=fact.claim_id, now=now)
     return len(late)
 
 

@@ -25,6 +25,7 @@ from services.payments.usecases.claim_queues import (
     queue_of,
 )
 from services.payments.usecases.program import follow_program
+from services.payments.usecases.screening import open_alerts
 from tests.services.payments.case import NOW, PROGRAM, PROVIDER, Case, Desk, published
 from tests.services.payments.usecases.test_charges import RULES, nothing_to_pay
 from tests.services.payments.usecases.test_claims import batch_of, failed
@@ -177,6 +178,10 @@ async def test_an_undecided_claim_is_escalated_once_before_the_fifteenth_day(rul
     assert await escalate_undecided(db=ruled.db, now=NOW + timedelta(days=11)) == 0
     [fact] = await ruled.told(ClaimEscalated)
     assert (fact["claim_id"], fact["notice_due_at"]) == (silent.claim_id, NOW + timedelta(days=15))
+    [raised] = await open_alerts(db=ruled.db)
+    assert (raised.code, raised.provider_id) == ("claim_undecided", PROVIDER)
+    assert silent.claim_id in raised.explanation
+    assert "2026-03-25 15:00 UTC" in raised.explanation
 
 
 def submitted(case: Case) -> ClaimSubmitted:
