@@ -21,13 +21,13 @@ from starlette.datastructures import Headers
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from contracts.errors import CairnError, Forbidden, Refused
+from contracts.errors import Forbidden, Refused
 from contracts.ids import uuid7
 from kit.access import Access, Kind, Principal, Unauthenticated
 from kit.idempotency import KEY_FORM, Answer, Once, once_of
-from kit.problems import MEDIA_TYPE, body_of, describe_problems, handle_problems, plain_problem, status_of
+from kit.problems import MEDIA_TYPE, describe_problems, handle_problems, plain_problem
 from kit.rates import RateLimit, Rates
-from kit.telemetry import continue_trace, current_trace, logger, redact, span
+from kit.telemetry import continue_trace, logger, redact, span
 
 BODY_BYTES_MAX = 64 * 1024
 BODY_SECONDS_MAX = 20.0
@@ -230,11 +230,6 @@ def once_from(required: Caller) -> Callable[[Request, str], Awaitable[Once]]:
 def answer_of(model: BaseModel, status: int = 201) -> Answer:
     """An answer to keep and give."""
     return Answer(status, model.model_dump_json().encode())
-
-
-def refusal_of(error: CairnError) -> Answer:
-    """A refusal to keep and give: what was refused once stays refused for this key."""
-    return Answer(status_of(error), body_of(error, request_id=current_trace().correlation_id or "none"))
 
 
 def respond(answer: Answer) -> Response:

@@ -1,18 +1,25 @@
-"""One effect and one answer per Idempotency-Key: the answer is kept in the transaction that has the effect."""
+"""One effect and one answer per Idempotency-Key: the answer is kept in the transaction that has the effect.
+
+A refusal is an answer: it is kept once its transaction is rolled back, and a retry never turns a no into a yes. Only
+what says nothing about the request (`FORGOTTEN`) and what passes (`Unavailable`) leaves the key free.
+"""
 
 import hashlib
 import hmac
 import json
 import re
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
 
-from contracts.errors import Conflict, Refused
-from kit.db import Connection
+from contracts.errors import CairnError, Conflict, NotFound, Refused
+from kit.db import Connection, Database
+from kit.paging import PreconditionFailed
+from kit.problems import body_of, status_of
+from kit.telemetry import current_trace
 
 KEY_FORM = r"^[\x21-\x7e]{1,128}$"
 _KEY = re.compile(KEY_FORM)
@@ -86,6 +93,74 @@ class Answer:
 
     status: int
     body: bytes
+
+
+FORGOTTEN = (IdempotencyKeyReused, RequestStillRunning, PreconditionFailed, NotFound)
+"""Refusals that say nothing about the request itself: the same key may be tried again."""
+
+Attempt = Callable[[Connection], Awaitable[Answer]]
+
+
+def as_it_is(answer: Answer) -> Answer:
+    return answer
+
+
+def refusal_of(error: CairnError) -> Answer:
+    """A refusal to keep and give: what was refused once stays refused for this key."""
+    return Answer(status_of(error), body_of(error, request_id=current_trace().correlation_id or "none"))
+
+
+async def answer_once(
+    once: Once,
+    act: Attempt,
+    *,
+    db: Database,
+    now: datetime,
+    local: Mapping[str, str] | None = None,
+    seal: Callable[[Answer], Answer] = as_it_is,
+    unseal: Callable[[Answer], Answer] = as_it_is,
+) -> Answer:
+    """The earlier answer to this key; or act, and keep the answer in the same transaction, a refusal after it.
+
+    `seal` and `unseal` turn an answer into what is kept and back.
+    """
+
+    async def attempt(tx: Connection) -> Answer:
+        earlier = await earlier_answer(tx, once)
+        if earlier is not None:
+            return unseal(earlier)
+        answer = await act(tx)
+        await keep_answer(tx, once, seal(answer), now=now)
+        return answer
+
+    return await attempt_once(once, attempt, db=db, now=now, local=local, seal=seal, unseal=unseal)
+
+
+async def attempt_once(
+    once: Once,
+    attempt: Attempt,
+    *,
+    db: Database,
+    now: datetime,
+    local: Mapping[str, str] | None = None,
+    seal: Callable[[Answer], Answer] = as_it_is,
+    unseal: Callable[[Answer], Answer] = as_it_is,
+) -> Answer:
+    """As `answer_once`, for an attempt that claims the key and keeps its answer by itself."""
+    try:
+        async with db.transaction(local=local) as tx:
+            return await attempt(tx)
+    except FORGOTTEN:
+        raise
+    except (Refused, Conflict) as refusal:
+        answer = refusal_of(refusal)
+    async with db.transaction() as tx:
+        # A twin may have been answered since the roll-back: then its answer is the answer.
+        earlier = await earlier_answer(tx, once)
+        if earlier is not None:
+            return unseal(earlier)
+        await keep_answer(tx, once, seal(answer), now=now)
+        return answer
 
 
 def once_of(*, principal: str, key: str | None, method: str, path: str, body: bytes, value: object = _UNREAD) -> Once:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import asyncpg
 import pytest
 
-from contracts.errors import Unavailable
+from contracts.errors import CairnError, Conflict, NotFound, Unavailable
 from kit.db import Connection, Database
 from kit.idempotency import (
     Answer,
@@ -13,6 +13,7 @@ from kit.idempotency import (
     IdempotencyKeyReused,
     Once,
     RequestStillRunning,
+    answer_once,
     answered_first,
     earlier_answer,
     keep_answer,
@@ -199,3 +200,33 @@ def test_a_body_that_was_read_before_gives_the_same_fingerprint() -> None:
     body = '{"b": [1, 2.50, "é", null], "a": {"z": true, "y": 1e3}}'.encode()
     read = once_of(principal="p", key="k", method="POST", path="/x", body=body, value=json.loads(body))
     assert read == once_of(principal="p", key="k", method="POST", path="/x", body=body)
+
+
+async def test_a_refusal_is_kept_and_what_passes_is_not(database: Database) -> None:
+    """A no stays a no for its key, sealed like any answer; a fault that passes leaves the key free."""
+    asked = once()
+    reasons: list[CairnError] = [Conflict(), NotFound(kind="parcel"), Unavailable()]
+
+    async def act_or_refuse(tx: Connection) -> Answer:
+        await effect(tx)
+        if reasons:
+            raise reasons.pop()
+        return Answer(201, b"{}")
+
+    def turned(answer: Answer) -> Answer:
+        return Answer(answer.status, answer.body[::-1])
+
+    async def ask() -> Answer:
+        return await answer_once(asked, act_or_refuse, db=database, now=NOW, seal=turned, unseal=turned)
+
+    with pytest.raises(Unavailable):
+        await ask()
+    with pytest.raises(NotFound):
+        await ask()
+    refused = await ask()
+    assert refused.status == 409
+    assert json.loads(refused.body)["code"] == "conflict"
+    assert await ask() == refused
+    async with database.connection() as connection:
+        assert await connection.fetchval("SELECT body FROM idempotency") == refused.body[::-1]
+    assert await effects(database) == 0

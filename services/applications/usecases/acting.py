@@ -6,22 +6,11 @@ from datetime import datetime
 
 from pydantic import BaseModel
 
-from contracts.errors import CairnError, Conflict, NotFound, Refused
+from kit import idempotency
 from kit.db import Connection, Database
-from kit.http import answer_of, refusal_of
-from kit.idempotency import (
-    Answer,
-    IdempotencyKeyReused,
-    Once,
-    RequestStillRunning,
-    earlier_answer,
-    keep_answer,
-)
-from kit.paging import PreconditionFailed
+from kit.http import answer_of
+from kit.idempotency import Answer, Once
 from services.applications.domain import Application
-
-_FORGOTTEN = (IdempotencyKeyReused, RequestStillRunning, PreconditionFailed, NotFound)
-"""Refusals that say nothing about the request itself: the same key may be tried again."""
 
 AS_STAFF = {"cairn.actor": "staff"}
 
@@ -69,41 +58,16 @@ async def answer_once(
     db: Database,
     local: dict[str, str],
 ) -> Answer:
-    """The earlier answer to this key; or have the effect, and keep its answer in the same transaction."""
+    """The earlier answer to this key; or have the effect, and keep its answer, or the refusal."""
 
-    async def attempt(tx: Connection) -> Answer:
-        earlier = await earlier_answer(tx, call.once)
-        if earlier is not None:
-            return earlier
-        answer = answer_of(await effect(tx), status)
-        await keep_answer(tx, call.once, answer, now=call.now)
-        return answer
+    async def act(tx: Connection) -> Answer:
+        return answer_of(await effect(tx), status)
 
-    return await attempt_once(call, attempt, db=db, local=local)
+    return await idempotency.answer_once(call.once, act, db=db, now=call.now, local=local)
 
 
 async def attempt_once(
     call: Call, attempt: Callable[[Connection], Awaitable[Answer]], *, db: Database, local: dict[str, str]
 ) -> Answer:
-    """Make an attempt that claims the key and keeps its answer by itself.
-
-    A refusal is kept too, once its transaction is rolled back: a retry never turns a no into a yes.
-    """
-    try:
-        async with db.transaction(local=local) as tx:
-            return await attempt(tx)
-    except _FORGOTTEN:
-        raise
-    except (Refused, Conflict) as refusal:
-        return await _keep_refusal(call, refusal, db=db)
-
-
-async def _keep_refusal(call: Call, refusal: CairnError, *, db: Database) -> Answer:
-    async with db.transaction() as tx:
-        # A twin may have been answered since the roll-back: then its answer is the answer.
-        earlier = await earlier_answer(tx, call.once)
-        if earlier is not None:
-            return earlier
-        answer = refusal_of(refusal)
-        await keep_answer(tx, call.once, answer, now=call.now)
-        return answer
+    """Make an attempt that claims the key and keeps its answer by itself."""
+    return await idempotency.attempt_once(call.once, attempt, db=db, now=call.now, local=local)

@@ -1,14 +1,13 @@
 """A provider looks after its webhook endpoints: register, list, ping, rotate, replay, disable."""
 
 import secrets
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from contracts.errors import CairnError, NotFound, Unavailable
 from contracts.ids import WebhookEndpointId, WebhookMessageId
 from kit.clock import Clock
 from kit.db import Connection, Database
-from kit.idempotency import Answer, Once, earlier_answer, keep_answer
+from kit.idempotency import Answer, Attempt, Once, answer_once
 from kit.webhooks import new_secret
 from services.notifications.domain import (
     ENDPOINTS_PER_PROVIDER_MAX,
@@ -215,16 +214,17 @@ async def _send_ping(tx: Connection, endpoint: Endpoint, desk: EndpointDesk) -> 
     return message_id
 
 
-async def _once(act: Callable[[Connection], Awaitable[Answer]], once: Once | None, desk: EndpointDesk) -> Answer:
+async def _once(act: Attempt, once: Once | None, desk: EndpointDesk) -> Answer:
     """Do it once per Idempotency-Key. The kept answer may hold a secret, so it is kept as ciphertext."""
-    async with desk.db.transaction() as tx:
-        if once is None:
+    if once is None:
+        async with desk.db.transaction() as tx:
             return await act(tx)
-        bound_to = f"answer|{once.principal}|{once.key}"
-        earlier = await earlier_answer(tx, once)
-        if earlier is not None:
-            return Answer(earlier.status, desk.box.open(bound_to, earlier.body.decode()).encode())
-        answer = await act(tx)
-        kept = Answer(answer.status, desk.box.seal(bound_to, answer.body.decode()).encode())
-        await keep_answer(tx, once, kept, now=desk.clock.now())
-        return answer
+    bound_to = f"answer|{once.principal}|{once.key}"
+
+    def seal(answer: Answer) -> Answer:
+        return Answer(answer.status, desk.box.seal(bound_to, answer.body.decode()).encode())
+
+    def unseal(kept: Answer) -> Answer:
+        return Answer(kept.status, desk.box.open(bound_to, kept.body.decode()).encode())
+
+    return await answer_once(once, act, db=desk.db, now=desk.clock.now(), seal=seal, unseal=unseal)

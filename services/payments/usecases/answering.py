@@ -6,9 +6,10 @@ from datetime import datetime
 
 from pydantic import BaseModel
 
+from kit import idempotency
 from kit.db import Connection, Database
 from kit.http import answer_of
-from kit.idempotency import Answer, Once, earlier_answer, keep_answer
+from kit.idempotency import Answer, Once
 from services.payments.payees.payees import Rail
 from services.payments.rails.installed import Rails
 from services.payments.usecases import batches, disbursements
@@ -84,11 +85,9 @@ async def approve_repair(asked: Asked, provider_id: str, repair_id: str) -> Answ
 async def answer_once(
     act: Callable[[Connection], Awaitable[BaseModel]], *, once: Once, db: Database, now: datetime
 ) -> Answer:
-    """A refusal changes nothing and is not kept: the same key may be tried again."""
-    async with db.transaction() as tx:
-        earlier = await earlier_answer(tx, once)
-        if earlier is not None:
-            return earlier
-        answer = answer_of(await act(tx), 201)
-        await keep_answer(tx, once, answer, now=now)
-        return answer
+    """Have the act done once; a refusal is kept too, so that the same key is refused again."""
+
+    async def answered(tx: Connection) -> Answer:
+        return answer_of(await act(tx), 201)
+
+    return await idempotency.answer_once(once, answered, db=db, now=now)
