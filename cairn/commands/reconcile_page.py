@@ -33,6 +33,7 @@ def _parts(page: "Page") -> list[RenderableType]:
         ("Open lines", _lines(page), len(page.lines)),
         ("Open payments", _payments(page), len(page.payments)),
         ("Statements held", _held(page), len(page.held)),
+        ("Lines of ACH and confirmation files that were not applied", _rejected(page), len(page.rejected)),
         ("Decisions that wait for a second person", _waiting(page), len(page.waiting)),
     ]
     parts: list[RenderableType] = [Text(f"Reconciliation, {page.as_of}", style="bold"), _in_transit(page)]
@@ -138,6 +139,15 @@ def _held(page: "Page") -> Table:
     return table
 
 
+def _rejected(page: "Page") -> Table:
+    table = _table("file", ">line", ">age", "why, and the alert whose closing ends it")
+    for one, days in page.rejected[:ROWS_MAX]:
+        why = Text(one.reason.replace("_", " ")).append(f"\n{one.alert_id}")
+        why.append(f"\n{one.explanation}", style="dim")
+        table.add_row(one.file_name, str(one.line_number), _age(days), why)
+    return _cut(table, len(page.rejected))
+
+
 def _waiting(page: "Page") -> Table:
     table = _table("what", "made by", "decision, and what it is about")
     for one in page.waiting:
@@ -156,6 +166,7 @@ def _verdict(page: "Page") -> Text:
         (len(page.payments), "payment"),
         (len(page.held), "held statement"),
         (len(page.waiting), "decision"),
+        (len(page.rejected), "rejected line"),
     )
     told = ", ".join(_count(count, what) for count, what in open_ if count)
     if not page.in_transit.adds_up:
@@ -235,4 +246,5 @@ def facts_of(page: "Page") -> dict[str, Any]:
             for one in page.held
         ],
         "waiting": [asdict(one) for one in page.waiting],
+        "rejected": [{**asdict(one), "age_days": days} for one, days in page.rejected],
     }

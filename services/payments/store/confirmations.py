@@ -23,8 +23,8 @@ UPDATE confirmation_file SET applied = applied + $2, repeated = repeated + $3, r
 WHERE content_sha256 = $1
 """
 REJECT_LINES = """
-INSERT INTO confirmation_rejected (content_sha256, line_number, line, reason, explanation)
-SELECT $1, * FROM unnest($2::integer[], $3::bytea[], $4::text[], $5::text[])
+INSERT INTO confirmation_rejected (content_sha256, line_number, line, reason, explanation, alert_id)
+SELECT $1, * FROM unnest($2::integer[], $3::bytea[], $4::text[], $5::text[], $6::text[])
 """
 
 
@@ -50,7 +50,10 @@ async def count_lines(tx: Connection, sha256: bytes, *, applied: int, repeated: 
     await tx.execute(COUNT_LINES, sha256, applied, repeated, rejected)
 
 
-async def reject_lines(tx: Connection, sha256: bytes, rejected: Sequence[RejectedLine]) -> None:
+async def reject_lines(
+    tx: Connection, sha256: bytes, rejected: Sequence[RejectedLine], alert_ids: Sequence[str]
+) -> None:
+    """Each with the alert that calls somebody to it."""
     await tx.execute(
         REJECT_LINES,
         sha256,
@@ -58,4 +61,5 @@ async def reject_lines(tx: Connection, sha256: bytes, rejected: Sequence[Rejecte
         [line.line for line in rejected],
         [line.reason for line in rejected],
         [line.explanation for line in rejected],
+        list(alert_ids),
     )

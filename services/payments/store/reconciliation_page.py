@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from kit.db import Connection
@@ -23,6 +23,12 @@ SELECT state, reason, count(*) AS lines, sum(amount_cents)::bigint AS cents FROM
 GROUP BY state, reason ORDER BY array_position(ARRAY['open', 'explained', 'matched'], state), reason
 """
 OPEN = "SELECT * FROM statement_line WHERE state = 'open' ORDER BY day, line_id LIMIT $1"
+REJECTED = """
+SELECT r.alert_id, f.file_name, r.line_number, r.reason, r.explanation, a.disbursement_id, f.read_at
+FROM payment_alert AS a JOIN confirmation_rejected AS r USING (alert_id)
+JOIN confirmation_file AS f USING (content_sha256)
+WHERE a.closed_by IS NULL ORDER BY f.read_at, f.file_name, r.line_number LIMIT $1
+"""
 ACCOUNTS = """
 SELECT DISTINCT ON (bank, account) bank, account, form, day, closing_cents FROM bank_statement
 WHERE state = 'accepted' ORDER BY bank, account, day DESC, chain_number DESC
@@ -83,6 +89,19 @@ class OpenLine:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenWord:
+    """A line of an ACH or confirmation file that was not applied; closing its alert ends it. Line 0: the whole file."""
+
+    alert_id: str
+    file_name: str
+    line_number: int
+    reason: str
+    explanation: str
+    disbursement_id: str | None
+    read_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """Where an account stands by its last accepted statement."""
 
@@ -121,6 +140,11 @@ async def open_lines(tx: Connection, count_max: int) -> list[OpenLine]:
         )
         for row in await tx.fetch(OPEN, count_max)
     ]
+
+
+async def open_words(tx: Connection, count_max: int) -> list[OpenWord]:
+    """Rejected lines that nobody has dealt with, the oldest first."""
+    return [OpenWord(**dict(row)) for row in await tx.fetch(REJECTED, count_max)]
 
 
 async def accounts(tx: Connection) -> list[Account]:

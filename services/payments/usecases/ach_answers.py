@@ -48,6 +48,7 @@ from services.payments.store.disbursements import Disbursement
 from services.payments.usecases.inbound import read_each
 from services.payments.usecases.outcomes import Outcome, apply_apart, payments_of_words
 from services.payments.usecases.payees import NewAccount, Proposal, open_change
+from services.payments.usecases.rejected_lines import keep_rejected
 from services.payments.usecases.return_effects import BANK, NO_CODE, heard_again
 from services.payments.usecases.screening import alert
 
@@ -64,6 +65,8 @@ class AchReading:
     changes: int = 0
     acknowledged: int = 0
     rejected: list[RejectedLine] = field(default_factory=list[RejectedLine])
+    called: dict[int, str] = field(default_factory=dict[int, str])
+    """Record number → the alert that tells of its rejection."""
 
 
 @dataclass(slots=True)
@@ -76,10 +79,12 @@ class _Desk:
     now: datetime
     reading: AchReading = field(default_factory=AchReading)
 
-    def reject(self, found: Found, reason: str, explanation: str) -> None:
+    def reject(self, found: Found, reason: str, explanation: str, alert_id: str | None = None) -> None:
         # Not the record itself: it holds an account number.
         line = f"trace {found.entry.trace}".encode()
         self.reading.rejected.append(RejectedLine(found.record, line, reason, explanation))
+        if alert_id is not None:
+            self.reading.called[found.record] = alert_id
 
 
 async def read_ach_answers(*, exchange: Exchange, numbers: AccountNumbers, db: Database, now: datetime) -> int:
@@ -106,11 +111,12 @@ async def take_ach_answers(
             # The reason may quote what stood in the columns, and that may be an account number.
             place = f"{first.title}, {first.field}, columns {first.first_column}-{first.last_column}"
             desk.reading.rejected.append(RejectedLine(0, b"", "file_faulty", f"record {first.record} ({place})"))
-            await alert(tx, "ach_file_faulty", f"{name}: record {first.record}, {place}", key=digest.hex(), now=now)
+            explanation = f"{name}: record {first.record}, {place}"
+            desk.reading.called[0] = await alert(tx, "ach_file_faulty", explanation, key=digest.hex(), now=now)
         else:
             await _take(desk, entries)
         reading = desk.reading
-        await file_store.reject_lines(tx, digest, reading.rejected)
+        await keep_rejected(tx, name, digest, reading.rejected, reading.called, now=now)
         applied = reading.returned + reading.prenotes + reading.changes + reading.acknowledged
         await file_store.count_lines(
             tx, digest, applied=applied, repeated=reading.repeated, rejected=len(reading.rejected)
@@ -183,8 +189,7 @@ async def _returned(
         case Standing():
             if posting is Standing.ALREADY_RETURNED:
                 await heard_again(desk.tx, payment, returned.code, now=desk.now)
-            desk.reject(found, posting.value, f"{returned.code} for a payment that is {payment.state}")
-            await alert(
+            alert_id = await alert(
                 desk.tx,
                 f"ach_return_{posting.value}",
                 f"{returned.code} {RETURN_REASONS[returned.code].title}: the payment is {payment.state}",
@@ -193,6 +198,8 @@ async def _returned(
                 key=returned.code,
                 now=desk.now,
             )
+            explanation = f"{returned.code} for a payment that is {payment.state}"
+            desk.reject(found, posting.value, explanation, alert_id)
         case Kind():
             outcome = Outcome(
                 disbursement_id=payment.disbursement_id,
@@ -202,8 +209,10 @@ async def _returned(
                 day=_settled_on(found, desk.now),
                 return_code=returned.code,
             )
-            if await apply_apart(desk.tx, [outcome], payments, actor=BANK, now=desk.now):
-                desk.reject(found, "books_refused", f"{returned.code}: the ledger refuses the posting")
+            refused = await apply_apart(desk.tx, [outcome], payments, actor=BANK, now=desk.now)
+            if (alert_id := refused.get(outcome.disbursement_id)) is not None:
+                explanation = f"{returned.code}: the ledger refuses the posting"
+                desk.reject(found, "books_refused", explanation, alert_id)
             else:
                 desk.reading.returned += 1
 

@@ -15,6 +15,7 @@ from services.payments.store import confirmations as file_store
 from services.payments.store import disbursements as payment_store
 from services.payments.usecases.inbound import read_each
 from services.payments.usecases.outcomes import STATES, Outcome, apply_apart, payments_of_words
+from services.payments.usecases.rejected_lines import keep_rejected
 
 FINANCE_SYSTEM = "finance system"
 PART_LINES = 500
@@ -30,6 +31,8 @@ class Reading:
     applied: int = 0
     repeated: int = 0
     rejected: list[RejectedLine] = field(default_factory=list)
+    called: dict[int, str] = field(default_factory=dict[int, str])
+    """Line number → the alert that tells of its rejection."""
 
     def add(self, part: "Reading") -> None:
         """This part of it as well."""
@@ -67,7 +70,7 @@ async def take_confirmations(name: str, content: bytes, *, db: Database, now: da
             part = await _apply(tx, file, file.confirmations[first:after], digest.hex(), now=now)
             if after is None:
                 part.rejected += file.rejected
-            await file_store.reject_lines(tx, digest, part.rejected)
+            await keep_rejected(tx, name, digest, part.rejected, part.called, now=now)
             counts = {"applied": part.applied, "repeated": part.repeated, "rejected": len(part.rejected)}
             await file_store.part_done(tx, digest, **counts, next_word=after)
         reading.add(part)
@@ -119,5 +122,6 @@ async def _apply(
         if outcome.disbursement_id in refused:
             explanation = f"the ledger refuses the {outcome.kind} of this payment"
             reading.rejected.append(RejectedLine(number, file.lines[number - 1], "books_refused", explanation))
+            reading.called[number] = refused[outcome.disbursement_id]
             reading.applied -= 1
     return reading

@@ -102,15 +102,15 @@ async def apply_apart(
     *,
     actor: str,
     now: datetime,
-) -> set[DisbursementId]:
-    """As `apply_outcomes`, but a payment that the ledger refuses to move costs no other; returns those payments.
+) -> dict[DisbursementId, str]:
+    """As `apply_outcomes`, but a payment that the ledger refuses to move costs no other; those, with their alerts.
 
     What one file says of a payment is applied whole or not at all. Finance staff are called for what was refused.
     """
     by_payment: dict[DisbursementId, list[Outcome]] = {}
     for outcome in outcomes:
         by_payment.setdefault(outcome.disbursement_id, []).append(outcome)
-    refused: set[DisbursementId] = set()
+    refused: dict[DisbursementId, str] = {}
     # Halves of what was refused, down to single payments: at most twice as many tries as payments.
     waiting = [list(by_payment)] if by_payment else []
     while waiting:
@@ -123,8 +123,7 @@ async def apply_apart(
             if len(part) > 1:
                 waiting += [part[len(part) // 2 :], part[: len(part) // 2]]
                 continue
-            refused.add(part[0])
-            await _call_for_refused(tx, payments[part[0]], by_payment[part[0]], failed, now=now)
+            refused[part[0]] = await _call_for_refused(tx, payments[part[0]], by_payment[part[0]], failed, now=now)
         else:
             payments.update(tried)
     return refused
@@ -132,13 +131,13 @@ async def apply_apart(
 
 async def _call_for_refused(
     tx: Connection, payment: Disbursement, outcomes: Sequence[Outcome], failed: PostingFailed, *, now: datetime
-) -> None:
+) -> str:
     last = outcomes[-1]
     explanation = (
         f"{last.evidence} says {last.kind} of a payment that is {payment.state}; the ledger refuses the posting"
         f" ({failed.facts['code']}): look at both"
     )
-    await alert(
+    return await alert(
         tx,
         "books_refused",
         explanation,

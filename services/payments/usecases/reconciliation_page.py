@@ -20,12 +20,13 @@ from services.payments.store import reconciliation_acts as act_store
 from services.payments.store import reconciliation_page as page_store
 from services.payments.store import statements as statement_store
 from services.payments.store.reconciliation_acts import Act
-from services.payments.store.reconciliation_page import Account, Ended, OpenLine
+from services.payments.store.reconciliation_page import Account, Ended, OpenLine, OpenWord
 from services.payments.store.statements import Statement
 from services.payments.usecases.reconciliation import ITEMS_MAX, LINES_PER_TURN_MAX, REACH
 
 HELD_SHOWN_MAX = 200
 ACTS_SHOWN_MAX = 200
+REJECTED_SHOWN_MAX = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +73,14 @@ class Page:
     held: tuple[Statement, ...]
     waiting: tuple[Act, ...]
     accounts: tuple[Account, ...]
+    rejected: tuple[tuple[OpenWord, int], ...] = ()
+    """Lines of ACH and confirmation files that were not applied and whose alert nobody has closed; at most 500."""
 
     @property
     def nothing_is_open(self) -> bool:
-        return self.in_transit.adds_up and not (self.lines or self.payments or self.held or self.waiting)
+        return self.in_transit.adds_up and not (
+            self.lines or self.payments or self.held or self.waiting or self.rejected
+        )
 
 
 async def page_of(*, db: Database, now: datetime) -> Page:
@@ -91,6 +96,7 @@ async def page_of(*, db: Database, now: datetime) -> Page:
         held = await statement_store.held(tx, HELD_SHOWN_MAX)
         waiting = await act_store.waiting(tx, ACTS_SHOWN_MAX)
         accounts = await page_store.accounts(tx)
+        rejected = await page_store.open_words(tx, REJECTED_SHOWN_MAX)
     result = await asyncio.to_thread(reconcile, items, entries, [one.line for one in lines], as_of=as_of)
     payments = [one for one in result.items if one.ending is Ending.OPEN]
     expected = sum(item.amount_cents for item in items if item.state is ItemState.IN_TRANSIT)
@@ -113,6 +119,7 @@ async def page_of(*, db: Database, now: datetime) -> Page:
         held=tuple(held),
         waiting=tuple(waiting),
         accounts=tuple(accounts),
+        rejected=tuple((one, age(one.read_at.date(), as_of)) for one in rejected),
     )
 
 

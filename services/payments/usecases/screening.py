@@ -139,13 +139,14 @@ async def alert(
     disbursement_id: str | None = None,
     batch_id: str | None = None,
     key: str = "",
-) -> None:
-    """Call finance staff, once for the same matter."""
+) -> str:
+    """Call finance staff, once for the same matter; the alert's id."""
     parts = "\x1f".join((code, provider_id or "", disbursement_id or "", batch_id or "", key))
     alert_id = f"alr_{hashlib.sha256(parts.encode()).hexdigest()[:26]}"
     await list_store.raise_alert(
         tx, PaymentAlert(alert_id, code, provider_id, disbursement_id, batch_id, explanation, now)
     )
+    return alert_id
 
 
 async def open_alerts(*, db: Database) -> list[PaymentAlert]:

@@ -14,7 +14,7 @@ from services.payments.reconciling.decisions import DecisionKind, Reconciliation
 from services.payments.statements import StatementLineId
 from services.payments.statements.chain import BankStatementId
 from services.payments.store.reconciliation_acts import Act
-from services.payments.store.reconciliation_page import OpenLine
+from services.payments.store.reconciliation_page import OpenLine, OpenWord
 from services.payments.store.statements import Statement
 from services.payments.usecases.reconciliation_page import Page
 
@@ -110,6 +110,18 @@ class DecisionShown(_Shown):
     made_by: Annotated[str, Field(max_length=100)]
 
 
+class RejectedShown(_Shown):
+    """A line of an ACH or confirmation file that was not applied; closing its alert ends it. Line 0: the whole file."""
+
+    alert_id: Annotated[str, Field(max_length=40)]
+    file_name: Annotated[str, Field(max_length=255)]
+    line_number: Count
+    reason: Code
+    explanation: Annotated[str, Field(max_length=EXPLANATION_CHARS_MAX)]
+    disbursement_id: DisbursementId | None
+    age_days: BankingDays
+
+
 class WhyGiven(BaseModel):
     """Why, for whoever reads it later."""
 
@@ -155,6 +167,7 @@ class ReconciliationShown(_Shown):
     aging: list[AgedShown]
     held: list[HeldShown]
     waiting: list[DecisionShown]
+    rejected: list[RejectedShown]
 
 
 def reconciliation_shown(page: Page) -> ReconciliationShown:
@@ -177,6 +190,7 @@ def reconciliation_shown(page: Page) -> ReconciliationShown:
         ],
         held=[_held(one) for one in page.held],
         waiting=[_decision(one) for one in page.waiting],
+        rejected=[_rejected(one, days) for one, days in page.rejected],
     )
 
 
@@ -219,6 +233,18 @@ def _held(one: Statement) -> HeldShown:
         day=one.day,
         reason=one.reason,
         explanation=one.explanation[:EXPLANATION_CHARS_MAX],
+    )
+
+
+def _rejected(one: OpenWord, days: int) -> RejectedShown:
+    return RejectedShown(
+        alert_id=one.alert_id,
+        file_name=one.file_name[:255],
+        line_number=one.line_number,
+        reason=one.reason,
+        explanation=one.explanation[:EXPLANATION_CHARS_MAX],
+        disbursement_id=None if one.disbursement_id is None else DisbursementId(one.disbursement_id),
+        age_days=days,
     )
 
 

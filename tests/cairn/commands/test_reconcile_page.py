@@ -15,7 +15,7 @@ from services.payments.reconciling.decisions import ReconciliationActId
 from services.payments.statements import Kind, StatementLine, StatementLineId
 from services.payments.statements.chain import BankStatementId
 from services.payments.store.reconciliation_acts import Act
-from services.payments.store.reconciliation_page import Account, Ended, OpenLine
+from services.payments.store.reconciliation_page import Account, Ended, OpenLine, OpenWord
 from services.payments.store.statements import Statement
 from services.payments.usecases.reconciliation_page import Aged, InTransit, Page
 
@@ -45,6 +45,7 @@ def page() -> Page:
         held=(held,),
         waiting=(act,),
         accounts=(Account("042000314", "*2468", "bai2", DAY, 49_950_000),),
+        rejected=((OpenWord("alr_1", "bank.ach", 3, "unknown_trace", "no entry was sent", None, NOW), 4),),
     )
 
 
@@ -66,7 +67,9 @@ def test_everything_stands_on_the_page(page):
         "control total",
         "7100 announced, 100 found",
         "by phone",
-        "Open: 1 line, 1 payment, 1 held statement, 1 decision.",
+        "Open: 1 line, 1 payment, 1 held statement, 1 decision, 1 rejected line.",
+        "unknown trace",
+        "alr_1",
     ):
         assert words in text
 
@@ -78,7 +81,7 @@ def test_totals_that_differ_are_said_first(page):
 
 
 def test_an_empty_page_says_that_nothing_is_open(page):
-    nothing = replace(page, lines=(), payments=(), held=(), waiting=())
+    nothing = replace(page, lines=(), payments=(), held=(), waiting=(), rejected=())
     assert shown(nothing).endswith("Nothing is open.\n")
     assert nothing.nothing_is_open
 

@@ -39,6 +39,8 @@ from services.payments.usecases.batches import call_for_unanswered
 from services.payments.usecases.disbursements import approve_repair, open_repair
 from services.payments.usecases.outcomes import Outcome, apply_outcomes, payments_of_words
 from services.payments.usecases.payees import approve_change, dossier, payees, record_call_back
+from services.payments.usecases.reconciliation_page import page_of
+from services.payments.usecases.screening import close_alert
 from tests.services.payments.case import NOW, PROVIDER, Case
 from tests.services.payments.nacha.builders import judged
 from tests.services.payments.usecases.test_batches import ACH, CALLED, NUMBER, NUMBERS, change_to_ach, on_ach, out, sent
@@ -215,6 +217,15 @@ async def test_answers_to_nothing_of_ours_are_put_aside_without_the_account(desk
     async with desk.db.connection() as connection:
         kept = await connection.fetch("SELECT line, explanation FROM confirmation_rejected")
     assert not any(NUMBER in f"{row['line']} {row['explanation']}" for row in kept)
+    page = await page_of(db=desk.db, now=LATER + timedelta(days=3))
+    found = [(one.reason, days) for one, days in page.rejected]
+    assert sorted(found) == [("entry_differs", 1), ("entry_differs", 1), ("not_an_answer", 1), ("unknown_trace", 1)]
+    assert not page.nothing_is_open
+    assert (await alerts(desk)).count("line_rejected") == 4
+    assert not any(NUMBER in one.explanation for one, _ in page.rejected)
+    for one, _ in page.rejected:
+        await close_alert(one.alert_id, by="finance/anna", db=desk.db, now=LATER)
+    assert (await page_of(db=desk.db, now=LATER)).rejected == ()
 
 
 async def test_a_faulty_file_posts_nothing(desk):

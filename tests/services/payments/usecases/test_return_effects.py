@@ -183,4 +183,16 @@ async def test_a_word_that_the_books_refuse_costs_no_other_of_its_file(desk, fre
     assert (reading.applied, [line.reason for line in reading.rejected]) == (4, ["books_refused"])
     assert await books.states() == {"returned" if code else "settled": 4, "sent": 1}
     assert [one.disbursement_id for one in await alerts_of(desk, "books_refused")] == [names[2]]
+    # One call for one matter: the rejected line ends with the same alert.
+    assert await alerts_of(desk, "line_rejected") == []
+    [(rejected, _)] = (await books.page()).rejected
+    assert (rejected.file_name, rejected.reason, rejected.disbursement_id) == ("a.pcf", "books_refused", names[2])
     assert (await desk.prove()).is_right
+
+
+async def test_many_rejected_lines_call_somebody_a_bounded_number_of_times(desk):
+    words = [Confirmation(f"dsb_{n:026d}", "V1", f"P{n}", date(2026, 3, 11), "PAID", None) for n in range(150)]
+    await take_confirmations("a.pcf", write_confirmations(words, NOW), db=desk.db, now=NOW)
+    assert len(await alerts_of(desk, "line_rejected")) == 100
+    assert len(await alerts_of(desk, "lines_rejected")) == 1
+    assert len((await Books(desk).page()).rejected) == 150
