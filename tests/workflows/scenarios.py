@@ -209,6 +209,35 @@ async def claim_revoked_while_its_payment_was_ordered(case: Case, steps: FakeSte
     return await case.outcome()
 
 
+async def sitting_canceled_held_and_barred_then_reimbursed(case: Case, steps: FakeSteps) -> Outcome:
+    steps.plan = PLAN_WITH_EXAM
+    steps.script(REVIEW_CLAIM, reviewed(ClaimStatus.REFERRED), reviewed(ClaimStatus.REFERRED, barred=["m.ortiz"]))
+    await case.to_exam()
+    await case.tell(case.registered())
+    await case.reaches(Stage.EXAM, noted="exam registered")
+    await case.passes(timedelta(days=40))
+    await case.tell(case.resulted(ExamResult.CANCELED))
+    await case.reaches(Stage.EXAM, noted="exam resulted")
+    await case.act(UPDATE_HOLD, HOLD)
+    await case.passes(timedelta(days=40))
+    await case.act(UPDATE_RESUME, RESUME)
+    await case.tell(case.registered())
+    await case.tell(case.resulted(ExamResult.PASSED))
+    await case.reaches(Stage.CLAIM)
+    await case.tell(case.claimed())
+    for asked, name in enumerate(("m.ortiz", "j.lee"), start=2):
+        await case.reaches(Stage.CLAIM, question="claim_review")
+        await case.act(UPDATE_DECIDE, decide("claim_review", Decision.APPROVE, name))
+        await until_asked(steps, REVIEW_CLAIM, asked)
+    await case.reaches(Stage.REIMBURSEMENT)
+    await case.passes(timedelta(days=40))
+    await case.tell(case.returned(1))
+    await case.reaches(Stage.REIMBURSEMENT, noted="came back")
+    await case.tell(case.repaired(1))
+    await case.tell(case.settled(2))
+    return await case.outcome()
+
+
 SCENARIOS: dict[Scenario, Outcome] = {
     sixteen_weeks_with_a_retake: Outcome.REIMBURSED,
     information_missing_then_incomplete: Outcome.INCOMPLETE,
@@ -226,4 +255,5 @@ SCENARIOS: dict[Scenario, Outcome] = {
     served_while_the_place_on_the_waiting_list_ran_out: Outcome.REIMBURSED,
     claim_revoked_before_its_payment: Outcome.CLAIM_REFUSED,
     claim_revoked_while_its_payment_was_ordered: Outcome.CLAIM_REFUSED,
+    sitting_canceled_held_and_barred_then_reimbursed: Outcome.REIMBURSED,
 }
