@@ -97,6 +97,7 @@ FAULTS = (
         "The journal's own refusal of changes is switched off.",
         "append-only",
         changes_schema("ALTER TABLE transfer DISABLE TRIGGER transfer_append_only"),
+        check="owner: UPDATE transfer SET amount_cents = 1",
     ),
     Fault(
         "new-year-can-be-emptied",
@@ -114,5 +115,6 @@ FAULTS = (
         "The service's role may write balance rows itself.",
         "append-only",
         changes_schema(_grants(["UPDATE ON balance"])),
+        check="statements the service's role may run",
     ),
 )

@@ -17,7 +17,7 @@ import asyncpg
 from cairn.drills.bank_files_child import POINTS, work
 from cairn.drills.bank_files_desk import AT, CENTS, COOLING_DAYS, MAKER, MOVING, PROVIDER, Desk
 from cairn.drills.books import books_are_proven
-from cairn.drills.drill import Drill, Fault, Trial, changes_schema, drops_constraint, patches, together
+from cairn.drills.drill import TO_ITS_END, Drill, Fault, Trial, changes_schema, drops_constraint, patches, together
 from cairn.drills.dying import killed_where_it_stops
 from contracts.errors import CairnError
 from contracts.ids import DisbursementId
@@ -345,6 +345,8 @@ FAULTS = (
         "A file is approved without its money in transit.",
         NAME,
         patches(f"{USECASES}.batches:post_or_fail", _nothing),
+        check=TO_ITS_END,
+        seen="PostingFailed",
     ),
     Fault(
         "bank-file-rebuilt",
@@ -407,5 +409,7 @@ FAULTS = (
         "Every file counts its trace numbers from one.",
         NAME,
         patches("services.payments.store.batches:next_traces", _first),
+        check=TO_ITS_END,
+        seen="payment_entry_trace",
     ),
 )

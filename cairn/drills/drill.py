@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +21,7 @@ from cairn.drills.ground import (
 )
 
 __all__ = [
+    "TO_ITS_END",
     "Check",
     "Drill",
     "Fault",
@@ -102,8 +103,14 @@ class Fault:
     """What is wrong with the build, in one sentence."""
     drill: str
     plant: Plant
-    check: str = ""
-    """The check that must fail; empty where any may."""
+    check: str
+    """The check that must fail."""
+    seen: str = ""
+    """What that check must show: which error it was, where the drill does not run to its end."""
+
+    def is_caught_by(self, failed: "Sequence[Check]") -> bool:
+        """Whether these are the checks that had to fail; another failure may be chance."""
+        return any(one.name == self.check and self.seen in one.seen for one in failed)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cairn.drills.books import books_are_proven
 from cairn.drills.drill import Drill, Fault, Trial, changes_schema, patches, together
 from cairn.drills.exam_voucher_desk import FORM, RETAKE_WAIT, Desk
 from cairn.drills.ground import cutting
@@ -45,6 +46,7 @@ async def run(trial: Trial) -> None:
     await _retakes(desk)
     await _other_vendor(desk)
     await _in_the_clear(desk)
+    await books_are_proven(trial, desk.db)
 
 
 async def _race(desk: Desk) -> None:
@@ -212,6 +214,7 @@ FAULTS = (
             patches(f"{_STORE}:ALLOCATE", voucher_store.ALLOCATE.replace("FOR UPDATE SKIP LOCKED", "")),
             changes_schema("DROP INDEX exam_voucher_one_holder"),
         ),
+        check="codes given to two cases",
     ),
     Fault(
         "codes-let-go-are-missed",

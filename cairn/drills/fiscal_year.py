@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 
 from cairn.drills.books import books_are_proven
-from cairn.drills.drill import Drill, Fault, Trial, drops_constraint, edits_function, patches
+from cairn.drills.drill import TO_ITS_END, Drill, Fault, Trial, drops_constraint, edits_function, patches
 from cairn.drills.year_books import (
     ASKED,
     CALENDAR,
@@ -316,18 +316,24 @@ FAULTS = (
         "Money goes into the next year without leaving the one that closes.",
         "fiscal-year",
         patches("services.payments.usecases.year_end:postings_of", _only_into_the_next),
+        check=TO_ITS_END,
+        seen="YearNotReady",
     ),
     Fault(
         "carry-not-linked",
         "What is carried in does not say what was carried out for it.",
         "fiscal-year",
         patches("services.payments.usecases.year_end:postings_of", _not_linked),
+        check=TO_ITS_END,
+        seen="YearNotReady",
     ),
     Fault(
         "page-border-skipped",
         "What stands first on a further page of the list is never listed.",
         "fiscal-year",
         patches("services.payments.store.fiscal_year:open_encumbrances", _without_the_first),
+        check=TO_ITS_END,
+        seen="YearNotReady",
     ),
     Fault(
         "one-approver-in-the-table",
@@ -341,6 +347,8 @@ FAULTS = (
         "Payments does not ask whether two different people agreed.",
         "fiscal-year",
         patches("services.payments.usecases.fiscal_year:approve", _by_anybody),
+        check=TO_ITS_END,
+        seen="fiscal_year_approval",
     ),
     Fault(
         "closed-by-the-workers-clock",

@@ -282,6 +282,7 @@ FAULTS = (
         "Answering a caller that is gone stops the answers to the rest.",
         "hot-budget",
         patches(f"{COALESCER}:Waiting.tell", _stops_at_whoever_is_gone),
+        check="wrong answers",
     ),
     Fault(
         "locked-in-another-order",

@@ -92,6 +92,7 @@ FAULTS = (
         "A request is not looked for in the journal before it is decided.",
         "idempotency",
         together(_KEY_GONE, edits_function("post", _LOOKED_UP, "")),
+        check="entries beside the first of their id",
     ),
     Fault(
         "ids-looked-up-before-the-locks",
@@ -102,6 +103,7 @@ FAULTS = (
             edits_function("post", _LOOKED_UP, ""),
             edits_function("post", "touched := ARRAY(", f"{_LOOKED_UP}\n    touched := ARRAY("),
         ),
+        check="entries beside the first of their id",
     ),
     Fault(
         "ids-not-locked",
@@ -115,6 +117,7 @@ FAULTS = (
         "Another request under a known id is answered as if it were the first.",
         "idempotency",
         edits_function("post", "known_fingerprints[known_at[i]] = fingerprints[i] THEN", "true THEN"),
+        check="another request under its id, round 0",
     ),
     Fault(
         "refusal-tried-again",

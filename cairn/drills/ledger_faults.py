@@ -26,6 +26,7 @@ FAULTS = (
             _post("WHERE p.cents IS NULL OR p.cents < d.cents", "WHERE p.cents IS NULL"),
             _post("IF pending_left[at] < amounts[i] THEN", "IF false THEN"),
         ),
+        check="steps in which ledger and model differ",
     ),
     Fault(
         "pending-of-another-account",
@@ -36,6 +37,7 @@ FAULTS = (
             _post("AND pending_credits[at] = debits[i] THEN", "THEN"),
             _post("AND p.scope = d.scope AND p.credit = d.debit", "AND p.scope = d.scope"),
         ),
+        check="steps in which ledger and model differ",
     ),
     Fault(
         "pending-of-other-rows",
@@ -46,18 +48,21 @@ FAULTS = (
             _post("AND pending_scopes[at] = scopes[i] AND", "AND"),
             _post("AND p.scope = d.scope AND p.credit", "AND p.credit"),
         ),
+        check="steps in which ledger and model differ",
     ),
     Fault(
         "wrong-account-credited",
         "A late return becomes available instead of payable.",
         "model",
         changes_schema("UPDATE posting_rule SET credit = 'available' WHERE kind = 'return_late'"),
+        check="steps in which ledger and model differ",
     ),
     Fault(
         "award-not-posted",
         "Provider awards are guarded, but their rows do not move.",
         "model",
         _post(_POSTED, _POSTED.replace("(g.award), ", "")),
+        check="steps in which ledger and model differ",
     ),
     Fault(
         "person-cap-not-guarded",
@@ -68,6 +73,7 @@ FAULTS = (
             _post(_IN_LOOP, _IN_LOOP.replace("1 .. 4", "2 .. 4")),
             _post(_BY_SETS, _BY_SETS.replace(", (g.person)", "")),
         ),
+        check="steps in which ledger and model differ",
     ),
     Fault(
         "round-not-guarded",
@@ -81,6 +87,7 @@ FAULTS = (
             ),
             _post(_BY_SETS, _BY_SETS.replace("(g.round), ", "")),
         ),
+        check="steps in which ledger and model differ",
     ),
     Fault(
         "row-without-money-passes",
@@ -91,6 +98,7 @@ FAULTS = (
             _post(_NO_ROW, "IF at IS NULL THEN\n                        verdict := verdict;"),
             _post("WHERE b.cents IS NULL OR b.cents < d.cents", "WHERE b.cents < d.cents"),
         ),
+        check="steps in which ledger and model differ",
     ),
     Fault(
         "closed-year-still-takes",
@@ -100,6 +108,7 @@ FAULTS = (
             _post("IF NOT permitted[i] THEN", "IF false THEN"),
             _post("known_ids IS NULL AND all_permitted", "known_ids IS NULL"),
         ),
+        check="steps in which ledger and model differ",
     ),
     Fault(
         "corrections-without-end",
@@ -109,6 +118,7 @@ FAULTS = (
             _post("IF link_left[at] < amounts[i] THEN", "IF false THEN"),
             _post("IF new_uncorrected[before] < amounts[i] THEN", "IF false THEN"),
         ),
+        check="steps in which ledger and model differ",
     ),
     Fault(
         "cost-line-forgotten",
@@ -117,18 +127,21 @@ FAULTS = (
         together(
             _post(", g.person, g.cost_line)", ", g.person)"), _post(", t.person_id, t.cost_line)", ", t.person_id)")
         ),
+        check="steps in which ledger and model differ",
     ),
     Fault(
         "ids-of-one-year-only",
         "An id is looked up in the fiscal year of the request alone, so another year takes it again.",
         "model",
         _post("WHERE t.id = ANY (ids);", "WHERE t.id = ANY (ids) AND t.fiscal_year = ANY (years);"),
+        check="steps in which ledger and model differ",
     ),
     Fault(
         "one-refusal-sinks-its-batch",
         "A transfer after a refused one is refused too.",
         "model",
         _post(_BEGINS, _BEGINS.replace("IF NOT", "IF i > 1 AND codes[i - 1] LIKE 'over%' OR NOT")),
+        check="steps in which ledger and model differ",
     ),
     Fault(
         "rows-of-another-year",

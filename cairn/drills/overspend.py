@@ -3,7 +3,7 @@
 import asyncio
 
 from cairn.drills.books import AWARD, LINE, ROUND, books_are_proven, hold, opened
-from cairn.drills.drill import Drill, Fault, Trial, drops_constraint, edits_function, together
+from cairn.drills.drill import TO_ITS_END, Drill, Fault, Trial, drops_constraint, edits_function, together
 from services.payments.books.ledger import Code
 from services.payments.store import ledger as store
 
@@ -95,5 +95,7 @@ FAULTS = (
             edits_function("post", "WHERE b.cents IS NULL OR b.cents < d.cents", "WHERE b.cents IS NULL"),
             edits_function("post", "ELSIF row_available[at] < amounts[i] AND verdict = 'ok' THEN", "ELSIF false THEN"),
         ),
+        check=TO_ITS_END,
+        seen="commitments_within_credits",
     ),
 )

@@ -107,12 +107,14 @@ FAULTS = (
         "a second debit of a payment is matched like the first",
         DRILL,
         together(patches("services.payments.reconciling.references:_Judging._open", every_debit_counts), UNBOUNDED),
+        check="payments that do not stand where the bank put them",
     ),
     Fault(
         "amount-not-compared",
         "a debit settles the payment it names, whatever its amount",
         DRILL,
         together(patches("services.payments.reconciling.matching:judge", any_debit_pays), UNBOUNDED),
+        check="payments that do not stand where the bank put them",
     ),
     Fault(
         "late-return-ignored",
@@ -132,6 +134,7 @@ FAULTS = (
             NEW_IDS,
             NO_CHAIN,
         ),
+        check="lines, and movements at the bank",
     ),
     Fault(
         "overlap-counted-twice",

@@ -64,7 +64,7 @@ async def test_a_drill_is_bounded(ground_for):
 
 async def test_a_patch_is_put_back(ground_for):
     before = ledger.line_row
-    fault = Fault("p", "", "speaks", patches("services.payments.books.ledger:line_row", lambda *_: "elsewhere"))
+    fault = Fault("p", "", "speaks", patches("services.payments.books.ledger:line_row", lambda *_: "elsewhere"), "x")
     outcome = await run_drill(SPEAKS, seed=1, fault=fault, ground=await ground_for(SPEAKS))
     assert [check.name for check in outcome.failed] == ["actor"]
     assert ledger.line_row is before
@@ -80,7 +80,7 @@ async def test_a_patch_is_put_back(ground_for):
 )
 async def test_a_fault_that_fits_nothing_says_so(ground_for, plant):
     with pytest.raises(FaultDoesNotFit):
-        await run_drill(SPEAKS, seed=1, fault=Fault("f", "", "speaks", plant), ground=await ground_for(SPEAKS))
+        await run_drill(SPEAKS, seed=1, fault=Fault("f", "", "speaks", plant, "x"), ground=await ground_for(SPEAKS))
 
 
 async def test_functions_and_schema_can_be_changed(ground_for):

@@ -29,6 +29,11 @@ RETIRE_LOTS = """
 UPDATE exam_voucher_lot SET retires_on = l.day, retires_at = l.last_second
 FROM unnest($1::text[], $2::date[], $3::timestamptz[]) AS l(lot, day, last_second) WHERE lot_id = l.lot
 """
+KEEP_RETIREMENT = """
+INSERT INTO exam_retirement (vendor, exam_id, retires_on) VALUES ($1, $2, $3)
+ON CONFLICT (vendor, exam_id) DO UPDATE SET retires_on = excluded.retires_on
+"""
+RETIREMENT = "SELECT retires_on FROM exam_retirement WHERE vendor = $1 AND exam_id = $2"
 LOTS_OF_EXAM = """
 SELECT lot_id, expires_at, expiry_zone FROM exam_voucher_lot WHERE vendor = $1 AND exam_id = $2
 ORDER BY lot_id FOR UPDATE
@@ -153,6 +158,16 @@ async def retire(tx: Connection, lots: Sequence[tuple[str, date, datetime, datet
     await tx.execute(RETIRE_LOTS, ids, [lot[1] for lot in lots], [lot[2] for lot in lots])
     done = await tx.execute(SHORTEN, ids, [lot[3] for lot in lots])
     return int(done.rpartition(" ")[2])
+
+
+async def keep_retirement(tx: Connection, vendor: str, exam_id: str, day: date) -> None:
+    """The vendor withdraws the exam after this day, whatever lots come."""
+    await tx.execute(KEEP_RETIREMENT, vendor, exam_id, day)
+
+
+async def retirement(tx: Connection, vendor: str, exam_id: str) -> date | None:
+    """The last day of the exam, where its vendor has withdrawn it."""
+    return await tx.fetchval(RETIREMENT, vendor, exam_id)
 
 
 async def lots(

@@ -139,6 +139,7 @@ END_CASE = """
 INSERT INTO ended_case (application_id, reason, ended_at) VALUES ($1, $2, $3)
 ON CONFLICT (application_id) DO NOTHING
 """
+ENDED_AMONG = "SELECT application_id FROM ended_case WHERE application_id = ANY ($1::text[])"
 HAS_ENDED = "SELECT EXISTS (SELECT FROM ended_case WHERE application_id = $1)"
 
 
@@ -316,3 +317,8 @@ def funding_of(row: Any) -> Funding:
     ):
         values[name] = None if values[name] is None else kind(values[name])
     return Funding(**values)
+
+
+async def ended_among(tx: Connection, application_ids: Sequence[str]) -> set[str]:
+    """Those of these cases that are over."""
+    return {row["application_id"] for row in await tx.fetch(ENDED_AMONG, list(application_ids))}

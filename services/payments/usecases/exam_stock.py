@@ -131,5 +131,6 @@ async def retire_exam(vendor: str, exam_id: str, day: date, *, db: Database) -> 
         lots = await store.lots_of_exam(tx, vendor, exam_id)
         if not lots:
             raise NoLotOfExam(vendor=vendor, exam_id=exam_id)
+        await store.keep_retirement(tx, vendor, exam_id, day)
         last = [(lot_id, expires_at, end_of_day(day, zone)) for lot_id, expires_at, zone in lots]
         return await store.retire(tx, [(lot, day, end, usable_until(expires, end)) for lot, expires, end in last])

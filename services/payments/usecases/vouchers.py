@@ -2,8 +2,8 @@
 
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 
 from contracts.errors import CairnError, NotFound
 from contracts.events.applications import ExamRegistered, ExamResult, ExamResulted
@@ -23,12 +23,17 @@ from services.payments.domain import (
 )
 from services.payments.exam_vouchers.codes import ExamCodes, check_codes
 from services.payments.exam_vouchers.errors import RetakeNotYet
+from services.payments.exam_vouchers.expiry import end_of_day
 from services.payments.exam_vouchers.retakes import PASSES, AttemptResult, RetakePolicy, refusal_of
 from services.payments.exam_vouchers.states import MOVES, Act, Use
+from services.payments.store import exam_stock as stock_store
+from services.payments.store import funding as funding_store
 from services.payments.store import program as program_store
 from services.payments.store import vouchers as voucher_store
 from services.payments.store.vouchers import Allocation, Attempt, Lot
 from services.payments.usecases.coalescer import Coalescer, Waiting
+
+CASE_ENDED = "case_ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,7 @@ async def import_lot(lot: Lot, codes: Sequence[str], *, keys: ExamCodes, db: Dat
         voucher_id = ExamVoucherId.derive(lot.vendor, lot.order_number, number)
         sealed.append((voucher_id, keys.seal(voucher_id, code), keys.mac(lot.exam_id, code)))
     async with db.transaction() as tx:
+        lot = _retiring(lot, await stock_store.retirement(tx, lot.vendor, lot.exam_id))
         if not await voucher_store.add_lot(tx, lot, now=now):
             raise LotAlreadyImported(order_number=lot.order_number)
         known = await voucher_store.known_macs(tx, [mac for _, _, mac in sealed])
@@ -58,6 +64,13 @@ async def import_lot(lot: Lot, codes: Sequence[str], *, keys: ExamCodes, db: Dat
                 raise CodeKnown(line=number)
         await voucher_store.add_codes(tx, lot, sealed, now=now)
     return len(codes)
+
+
+def _retiring(lot: Lot, last_day: date | None) -> Lot:
+    """The lot under the vendor's word on its exam, where that ends it earlier."""
+    if last_day is None or (lot.retires_on is not None and lot.retires_on <= last_day):
+        return lot
+    return replace(lot, retires_on=last_day, retires_at=end_of_day(last_day, lot.expiry_zone))
 
 
 async def issue_exam_voucher(ask: IssueExamVoucher, *, db: Database, now: datetime) -> ExamVoucherResult:
@@ -89,10 +102,14 @@ async def issue_for_cases(
 ) -> list[ExamVoucherResult | CairnError]:
     """An answer for each ask; no two are of one case. What is given first is what expires first, in order of asking."""
     known = await voucher_store.attempts(tx, asks)
+    over = await funding_store.ended_among(tx, [ask.application_id for ask in asks])
     answers: dict[str, ExamVoucherResult | CairnError] = {}
     wanted: dict[tuple[str, int], list[IssueExamVoucher]] = {}
     for ask in asks:
         answer = _known_answer(ask, known[ask.application_id], now=now)
+        if answer is None and ask.application_id in over:
+            # A request that comes after the end of its case: nobody would ever give that code back.
+            answer = ExamVoucherResult(status=ExamVoucherStatus.REFUSED, reason=CASE_ENDED)
         if answer is None:
             wanted.setdefault((ask.exam_id, ask.usable_seconds), []).append(ask)
         else:

@@ -131,6 +131,30 @@ async def test_a_retirement_shortens_every_code_of_the_exam(desk):
         await retire_exam("vendor", "other-exam", date(2026, 1, 1), db=desk.db)
 
 
+async def test_a_retirement_binds_the_lots_that_come_after_it(desk):
+    await stock(desk, 1, 1)
+    day = (TODAY + timedelta(days=30)).date()
+    await retire_exam("vendor", "cyber-exam", day, db=desk.db)
+    await stock(desk, 2, 1)
+    await stock(desk, 3, 1, expires_at=TODAY + timedelta(days=5))
+    lots = {lot.lot_id: lot for lot in (await read_stock(RULE, db=desk.db, now=TODAY)).lots}
+    assert {lot.retires_at for lot in lots.values()} == {end_of_day(day, "America/New_York")}
+    async with desk.db.connection() as connection:
+        until = await connection.fetch("SELECT lot_id, usable_until FROM exam_voucher ORDER BY 1")
+    ends = end_of_day(day, "America/New_York")
+    assert [row["usable_until"] for row in until] == [ends, ends, TODAY + timedelta(days=5)]
+
+
+async def test_a_case_that_is_over_is_given_no_code(desk):
+    await stock(desk, 1, 2)
+    assert (await issue(desk, "ann")).status is ExamVoucherStatus.ISSUED
+    for name in ("ann", "bea"):
+        await desk.release(Case(name), "withdrawn")
+    answer = await issue(desk, "bea")
+    assert (answer.status, answer.reason) == (ExamVoucherStatus.REFUSED, "case_ended")
+    assert (await read_stock(RULE, db=desk.db, now=TODAY)).exams[0].available == 2
+
+
 async def test_an_alert_is_raised_once_and_ends(desk):
     await stock(desk, 1, 4, expires_at=TODAY + timedelta(days=20))
     await issue(desk, "ann")
