@@ -11,11 +11,19 @@ from services.payments.books.budgets import Standing
 
 _COLUMNS = ", ".join(field.name for field in fields(BudgetDocument))
 
+UNLISTED_MAX = 1000
+
 PUBLISHED = "SELECT row_id, cents, postings FROM published_authority WHERE row_id = ANY ($1::text[])"
 NOW_PUBLISHED = """
 INSERT INTO published_authority AS p (row_id, cents, postings)
 SELECT row_id, cents, 1 FROM unnest($1::text[], $2::bigint[]) AS n(row_id, cents)
 ON CONFLICT (row_id) DO UPDATE SET cents = excluded.cents, postings = p.postings + 1
+"""
+UNLISTED = """
+SELECT row_id, cents, postings FROM published_authority
+WHERE (starts_with(row_id, 'round/' || $1 || '/') OR starts_with(row_id, 'award/' || $1 || '/'))
+  AND cents > 0 AND row_id <> ALL ($2::text[])
+ORDER BY row_id LIMIT $3
 """
 PROPOSE = """
 INSERT INTO budget_document (
@@ -53,6 +61,12 @@ async def undo_postings(tx: Connection) -> None:
 async def published(tx: Connection, rows: Sequence[str]) -> dict[str, Standing]:
     """What publications have appropriated to each row, in how many postings."""
     return {row["row_id"]: Standing(row["cents"], row["postings"]) for row in await tx.fetch(PUBLISHED, list(rows))}
+
+
+async def unlisted(tx: Connection, program_id: str, listed: Sequence[str]) -> dict[str, Standing]:
+    """Rounds and awards that publications have given money and the newest one does not name; `UNLISTED_MAX` at most."""
+    rows = await tx.fetch(UNLISTED, program_id, list(listed), UNLISTED_MAX)
+    return {row["row_id"]: Standing(row["cents"], row["postings"]) for row in rows}
 
 
 async def now_published(tx: Connection, figures: Mapping[str, int]) -> None:

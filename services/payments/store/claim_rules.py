@@ -21,9 +21,13 @@ UPDATE program_round AS r SET per_credential_cap_cents = g.cents
 FROM unnest($2::text[], $3::bigint[]) AS g(round_id, cents)
 WHERE r.program_id = $1 AND r.round_id = g.round_id
 """
+# A provider that is listed no more is paid ahead no more: its standing was the program's to give.
 TAKE_STANDINGS = """
-UPDATE provider AS p SET standing = g.standing FROM unnest($2::text[], $3::text[]) AS g(provider_id, standing)
-WHERE p.program_id = $1 AND p.provider_id = g.provider_id
+UPDATE provider AS p SET standing = (
+    SELECT g.standing FROM unnest($2::text[], $3::text[]) AS g(provider_id, standing)
+    WHERE g.provider_id = p.provider_id
+)
+WHERE p.program_id = $1
 """
 RULES = "SELECT rules FROM claim_rules WHERE program_id = $1"
 PRICES = "SELECT cost_line, price_cents FROM listed_price WHERE program_id = $1 AND credential_id = $2"

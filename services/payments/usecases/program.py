@@ -30,6 +30,8 @@ RAISING_REFUSED = "raising_refused"
 """The line is closed."""
 YEAR_CHANGE_REFUSED = "year_change_refused"
 """A round whose money is in the books of one fiscal year is published for another."""
+NO_LONGER_LISTED = "no_longer_listed"
+"""A round or an award has money and the newest version does not name it."""
 
 
 async def follow_program(fact: ProgramPublished, tx: Connection, *, now: datetime) -> None:
@@ -58,6 +60,11 @@ async def follow_program(fact: ProgramPublished, tx: Connection, *, now: datetim
         else:
             await _alert(tx, fact, targets[row], standing.get(row, Standing()), one, now=now)
     await authority_store.now_published(tx, followed)
+    for row, stands in (await authority_store.unlisted(tx, fact.program_id, sorted(targets))).items():
+        # Running cases may need the money: a document of two people takes it back, never the mere absence of a line.
+        alert = Alert(row, NO_LONGER_LISTED, 0, stands.cents, fact.pack_version, now)
+        alert_id = TransferId.derive(NO_LONGER_LISTED, row, str(stands.postings))
+        await program_store.raise_alert(tx, alert_id, fact.program_id, alert)
     for book in sorted({move.scope.book for move in moves}):
         await serve_waiting(tx, book, now=now)
 

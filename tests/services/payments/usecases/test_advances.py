@@ -22,6 +22,7 @@ from services.payments.claims.advances import (
 )
 from services.payments.domain import MakerIsChecker
 from services.payments.remittance import Confirmation
+from services.payments.store.claim_rules import standing_of
 from services.payments.usecases import advances
 from services.payments.usecases.advances import agree_refund, grant_advances, propose_refund
 from services.payments.usecases.program import follow_program
@@ -225,3 +226,10 @@ async def test_the_statement_tells_advances_netting_and_refunds(platinum):
     found = (await statement_for(PROVIDER, today - timedelta(days=1), today + timedelta(days=1), db=platinum.db)).ledger
     assert (found.totals["advances"], found.totals["claims"], found.totals["payments"]) == (200_000, 0, 100_000)
     assert found.closing_cents == await owed_by_the_books(platinum, PROVIDER) == 100_000
+
+
+async def test_a_provider_that_is_listed_no_more_is_paid_ahead_no_more(platinum: Desk):
+    async with platinum.db.transaction() as tx:
+        assert await standing_of(tx, PROGRAM, PROVIDER) == "platinum"
+        await follow_program(published(version=3, awards={OTHER: 600_000}), tx, now=NOW)
+        assert await standing_of(tx, PROGRAM, PROVIDER) is None

@@ -261,3 +261,13 @@ async def test_a_round_that_has_money_stays_in_its_fiscal_year(desk):
     assert (await desk.hold(Case("bea"))).status is HoldStatus.HELD
     assert {row.book for row in (await desk.money()).rows} == {"line/oh-imap/2026"}
     assert (await desk.prove()).is_right
+
+
+async def test_an_award_that_is_listed_no_more_keeps_its_money_and_is_an_alert_once(desk):
+    for version in (2, 3):
+        await publish(desk, awards={"lorain-ccc": 600_000}, version=version)
+    [alert] = (await desk.money()).alerts
+    assert (alert.code, alert.balance_id) == ("no_longer_listed", f"award/oh-imap/round-6/{OTHER}")
+    assert (alert.published_cents, alert.appropriated_cents) == (0, 600_000)
+    assert (await desk.hold(Case("ann", provider=OTHER))).status is HoldStatus.HELD
+    assert (await desk.prove()).is_right
