@@ -6,6 +6,7 @@ from services.payments.nacha.faults import Fault, FaultLog
 from services.payments.nacha.fields import Layout
 from services.payments.nacha.model import Addendum, BatchHeader, ChangeAddendum, Entry, ReturnAddendum
 from services.payments.nacha.records import ADDENDA, COUNTED, ENTRIES
+from services.payments.nacha.transactions import TRANSACTIONS, Kind
 
 
 def log_misfits(log: FaultLog, layout: Layout, number: int, record: str) -> None:
@@ -22,7 +23,7 @@ def log_fault(log: FaultLog, layout: Layout, number: int, field: str, reason: st
 class EntryAssembly:
     """One entry detail record and the addenda that follow it."""
 
-    __slots__ = ("_addenda", "_entry_class", "_layout", "_log", "_values", "number", "taken", "trace")
+    __slots__ = ("_addenda", "_entry_class", "_layout", "_log", "_unread", "_values", "number", "taken", "trace")
 
     def __init__(self, number: int, record: str, entry_class: str, log: FaultLog) -> None:
         self.number = number
@@ -31,6 +32,8 @@ class EntryAssembly:
         self._entry_class = entry_class
         self._layout = ENTRIES[entry_class]
         self._addenda: list[Addendum] = []
+        # An addenda record that cannot be read is a fault of its own: what depends on its kind is not blamed as well.
+        self._unread = False
         values = self._layout.read(record)
         self._values: tuple[str, ...] | None = None if values is None else tuple(value or "" for value in values)
         self.trace = "" if self._values is None else self._values[-1]
@@ -44,10 +47,16 @@ class EntryAssembly:
         if layout is None:
             reason = f"{record[1:3]!r} where 05, 98 or 99 is expected"
             self._log.add(Fault(number, "7", "Addenda Type Code", 2, 3, reason))
+            self._unread = True
             return
         values = layout.read(record)
         if values is None:
-            log_misfits(self._log, layout, number, record)
+            self._unread = True
+            if (expected := self._expected()) != record[1:3]:
+                reason = f"{record[1:3]!r} where {expected} is expected"
+                self._log.add(Fault(number, "7", "Addenda Type Code", 2, 3, reason))
+            else:
+                log_misfits(self._log, layout, number, record)
             return
         addendum, traced = self._addendum(layout.fields[1].text, tuple(value or "" for value in values))
         for field, expected, found in traced:
@@ -80,9 +89,16 @@ class EntryAssembly:
             self._fault("Addenda Record Indicator", f"{indicator} although addenda {found}")
         if self._entry_class in COUNTED and int(middle[0]) != self.taken:
             self._fault("Number of Addenda Records", f"{middle[0]} although {self.taken} follow")
-        for field, reason in entry_findings(header, entry):
+        for field, reason in entry_findings(header, entry, whole=not self._unread):
             self._fault(field, reason)
         return entry
+
+    def _expected(self) -> str:
+        """The type of addenda that this entry has, going by its class and its transaction code."""
+        if self._entry_class == "COR":
+            return "98"
+        transaction = None if self._values is None else TRANSACTIONS.get(int(self._values[0]))
+        return "99" if transaction is not None and transaction.kind is Kind.RETURN else "05"
 
     def _fault(self, field: str, reason: str) -> None:
         log_fault(self._log, self._layout, self.number, field, reason)

@@ -36,12 +36,16 @@ def header_findings(header: BatchHeader) -> list[Finding]:
     return found
 
 
-def entry_findings(header: BatchHeader, entry: Entry) -> list[Finding]:
-    """What is wrong with an entry: every rule is asked, none stops the others."""
+def entry_findings(header: BatchHeader, entry: Entry, *, whole: bool = True) -> list[Finding]:
+    """What is wrong with an entry: every rule is asked, none stops the others.
+
+    Not `whole`: one of its addenda could not be read, and no rule about its addenda is asked.
+    """
     transaction = TRANSACTIONS.get(entry.transaction_code)
     if transaction is None:
         return [("Transaction Code", f"{entry.transaction_code:02d} is no transaction code")]
-    return [finding for rule in ENTRY_RULES if (finding := rule(header, entry, transaction)) is not None]
+    rules = [rule for rule in ENTRY_RULES if whole or rule not in _ABOUT_ADDENDA]
+    return [finding for rule in rules if (finding := rule(header, entry, transaction)) is not None]
 
 
 def addendum_findings(addendum: Addendum) -> list[Finding]:
@@ -130,4 +134,5 @@ def _trace(header: BatchHeader, entry: Entry, transaction: Transaction) -> Findi
 
 
 Rule = Callable[[BatchHeader, Entry, Transaction], Finding | None]
+_ABOUT_ADDENDA = frozenset({_entry_class, _addenda})
 ENTRY_RULES: tuple[Rule, ...] = (_check_digit, _service_class, _entry_class, _amount, _addenda, _trace)

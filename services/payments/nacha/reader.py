@@ -11,7 +11,14 @@ from services.payments.nacha.controls import BatchProgress, FileProgress, batch_
 from services.payments.nacha.faults import Fault, FaultLog
 from services.payments.nacha.fields import RECORD_WIDTH
 from services.payments.nacha.model import BatchHeader, Entry, FileHeader, Sums, day_of
-from services.payments.nacha.records import BATCH_HEADER, BLOCKING_FACTOR, ENTRIES, FILE_CONTROL, FILE_HEADER, FILLER
+from services.payments.nacha.records import (
+    BATCH_HEADER,
+    BLOCKING_FACTOR,
+    ENTRIES,
+    FILE_CONTROL,
+    FILLER,
+    RECEIVED_FILE_HEADER,
+)
 from services.payments.nacha.routing import is_routing_number
 from services.payments.nacha.splitting import LineEnd, Records
 from services.payments.nacha.transactions import TRANSACTIONS, Kind, ServiceClass
@@ -54,8 +61,11 @@ class FileReader:
         self._done = False
 
     def __iter__(self) -> Iterator[Found]:
-        for number, record in enumerate(self._records, 1):
-            self._number = number
+        for record in self._records:
+            # Editors and transfers leave a blank line or the end-of-file mark of old systems behind the last block.
+            if self._file.control_at and not record.strip(" \r\x1a"):
+                continue
+            self._number += 1
             if len(record) != RECORD_WIDTH:
                 self._fault(record[:1], "Record", 1, RECORD_WIDTH, f"{len(record)} characters instead of 94")
                 if record[:1] != "7" and (found := self._close_entry()) is not None:
@@ -112,13 +122,13 @@ class FileReader:
             self._fault("1", "Record Type Code", 1, 1, "a second file header")
             return
         self._file.header_seen = True
-        values = FILE_HEADER.read(record)
+        values = RECEIVED_FILE_HEADER.read(record)
         if values is None:
-            log_misfits(self._log, FILE_HEADER, 1, record)
+            log_misfits(self._log, RECEIVED_FILE_HEADER, 1, record)
             return
         destination, origin, day, at, modifier, destination_name, origin_name, reference = (v or "" for v in values)
         self.header = FileHeader(
-            destination=destination[1:],
+            destination=destination.lstrip(" "),
             origin=origin.lstrip(" "),
             created_on=day_of(day),
             created_at=at.strip(" "),
@@ -127,8 +137,10 @@ class FileReader:
             origin_name=origin_name.rstrip(" "),
             reference=reference.rstrip(" "),
         )
-        if not is_routing_number(self.header.destination):
-            log_fault(self._log, FILE_HEADER, 1, "Immediate Destination", "its check digit is not that of the others")
+        if destination.startswith(" ") and not is_routing_number(self.header.destination):
+            log_fault(
+                self._log, RECEIVED_FILE_HEADER, 1, "Immediate Destination", "its check digit is not that of the others"
+            )
 
     def _open_batch(self, record: str) -> None:
         self._need_file_header()

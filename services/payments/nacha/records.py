@@ -6,22 +6,31 @@ from services.payments.nacha.fields import DAY, Field, Layout, constant, digits,
 FILLER = "9" * 94
 BLOCKING_FACTOR = 10
 
-FILE_HEADER = Layout(
-    "file header",
-    constant("Record Type Code", "1"),
-    constant("Priority Code", "01"),
-    matching("Immediate Destination", 10, " [0-9]{9}", "a blank and a routing number"),
-    matching("Immediate Origin", 10, r"[\x20-\x7e]{9}[\x21-\x7e]", "ten columns, right-justified"),
-    matching("File Creation Date", 6, DAY, "a day as YYMMDD"),
-    matching("File Creation Time", 4, "(?:[01][0-9]|2[0-3])[0-5][0-9]| {4}", "a time as HHMM, or blanks"),
-    matching("File ID Modifier", 1, "[A-Z0-9]", "A-Z or 0-9"),
-    constant("Record Size", "094"),
-    constant("Blocking Factor", "10"),
-    constant("Format Code", "1"),
-    text("Immediate Destination Name", 23),
-    text("Immediate Origin Name", 23),
-    text("Reference Code", 8),
+
+def _file_header(destination: Field) -> Layout:
+    return Layout(
+        "file header",
+        constant("Record Type Code", "1"),
+        constant("Priority Code", "01"),
+        destination,
+        matching("Immediate Origin", 10, r"[\x20-\x7e]{9}[\x21-\x7e]", "ten columns, right-justified"),
+        matching("File Creation Date", 6, DAY, "a day as YYMMDD"),
+        matching("File Creation Time", 4, "(?:[01][0-9]|2[0-3])[0-5][0-9]| {4}", "a time as HHMM, or blanks"),
+        matching("File ID Modifier", 1, "[A-Z0-9]", "A-Z or 0-9"),
+        constant("Record Size", "094"),
+        constant("Blocking Factor", "10"),
+        constant("Format Code", "1"),
+        text("Immediate Destination Name", 23),
+        text("Immediate Origin Name", 23),
+        text("Reference Code", 8),
+    )
+
+
+FILE_HEADER = _file_header(matching("Immediate Destination", 10, " [0-9]{9}", "a blank and a routing number"))
+RECEIVED_FILE_HEADER = _file_header(
+    matching("Immediate Destination", 10, " [0-9]{9}|[0-9A-Z]{10}", "a blank and a routing number, or ten characters")
 )
+"""As a bank writes it that returns a file to its originator: the destination may be the originator's own number."""
 
 BATCH_HEADER = Layout(
     "company/batch header",

@@ -193,7 +193,8 @@ class _Run:
                 found = payments_behind(line, waiting, totals)
                 if not found and line.kind is Kind.PAYMENT:
                     reason, found = "digits_transposed", transposed_behind(line, waiting)
-            elif line.kind is Kind.RETURN:
+            elif line.kind is not Kind.PAYMENT:
+                # Also what the bank calls no return: money of a payment's very amount is not explained away.
                 found = returns_behind(line, returnable)
             if found:
                 self.ends[line.line_id] = (Ending.OPEN, reason, 0)

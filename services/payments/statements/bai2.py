@@ -30,10 +30,14 @@ from services.payments.statements.lines import (
 _TYPE = re.compile(r"^\d{3}$")
 _CURRENCY = re.compile(r"^[A-Z]{3}$")
 OPENING_LEDGER, CLOSING_LEDGER, NON_MONETARY = "010", "015", "890"
-PAYMENT_TYPES = frozenset({"447", "451", "455", "464", "466", "469", "475", "495"})
+PAYMENT_TYPES = frozenset(
+    {"445", "446", "447", "451", "452", "455", "462", "463", "464", "465", "466", "467", "469", "475", "495"}
+)
 """ACH disbursement funding, ACH and corporate trade debits, ACH settlement, check paid, outgoing transfer."""
-RETURN_TYPES = frozenset({"257", "258"})
-"""Individual ACH return item and ACH reversal, as credits."""
+RETURN_TYPES = frozenset({"168", "252", "256", "257", "258", "266"})
+"""ACH return item or adjustment settlement, debit and ACH reversals, total and individual return items, as credits."""
+CREDIT_TYPES = frozenset({"142", "166", "169"})
+"""ACH credits that some banks give a returned payment back under: a person looks where the amount fits."""
 GROUP_UPDATE = "1"
 
 
@@ -362,7 +366,7 @@ def _proven(group: _Group, account: _Account, ids: LineIds) -> StatementAccount:
                 trace=trace,
                 company_id=company_in(one.text),
                 kind=kind,
-                return_code=return_code_in(one.text) if kind is Kind.RETURN else None,
+                return_code=return_code_in(one.text) if one.type_code in RETURN_TYPES | CREDIT_TYPES else None,
                 description=described(one.text),
                 record=one.record,
             )

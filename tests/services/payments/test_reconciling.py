@@ -191,6 +191,14 @@ def test_candidates_go_to_a_person_and_match_nothing():
     assert set(endings(books.run()).values()) == {"awaiting"}
 
 
+def test_an_other_credit_of_the_amount_of_a_payment_is_not_waved_through():
+    books = Books()
+    books.pay(1, 2500)
+    books.add(2500, kind=Kind.OTHER)
+    books.add(777, kind=Kind.OTHER)
+    assert reasons(books.run()) == ["candidates_found", "other_activity", "settles"]
+
+
 def test_an_other_debit_of_the_amount_of_an_open_payment_is_not_waved_through():
     books = Books()
     books.pay(1, 2500, line=False)

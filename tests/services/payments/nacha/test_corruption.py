@@ -27,7 +27,7 @@ CHECKED = {
         "Total Credit Entry Dollar Amount in File",
     },
     "6": {"Check Digit", "Addenda Record Indicator", "Number of Addenda Records"},
-    "7": {"Addenda Sequence Number", "Entry Detail Sequence Number", "Trace Number"},
+    "7": {"Addenda Type Code", "Addenda Sequence Number", "Entry Detail Sequence Number", "Trace Number"},
     "1": {"Priority Code", "Record Size", "Blocking Factor", "Format Code"},
 }  # fmt: skip
 
@@ -84,6 +84,30 @@ def test_a_corrupted_check_field_is_found_and_named(file, data):
     assert fault is not None
     assert (fault.record, fault.record_type, fault.field) == (number + 1, layout.code, name)
     assert (fault.first_column, fault.last_column) == (first, last)
+
+
+LETTERED = (
+    "Addenda Type Code", "Change Code", "Return Reason Code", "Original Entry Trace Number",
+    "Original Receiving DFI Identification", "Trace Number",
+)  # fmt: skip
+
+
+@settings(max_examples=80, deadline=None)
+@given(files().filter(lambda file: b"\n798" in file_bytes(*file) or b"\n799" in file_bytes(*file)), st.data())
+def test_a_letter_in_a_return_or_a_change_is_named_where_it_stands(file, data):
+    records = file_bytes(*file).decode("ascii").splitlines()
+    number = data.draw(st.sampled_from([n for n, record in enumerate(records) if record[:3] in {"798", "799"}]))
+    layout = layouts(records)[number]
+    assert layout is not None
+    name = data.draw(st.sampled_from([name for name in LETTERED if name in layout.columns]))
+    first, last = layout.columns[name]
+    column = data.draw(st.integers(first, last))
+    record = records[number]
+    records[number] = record[: column - 1] + "x" + record[column:]
+    _, verdict = judged(("\n".join(records) + "\n").encode("ascii"))
+    fault = verdict.first_fault
+    assert fault is not None
+    assert (fault.record, fault.record_type, fault.field) == (number + 1, "7", name)
 
 
 @settings(max_examples=25, deadline=None)

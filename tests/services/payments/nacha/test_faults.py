@@ -45,7 +45,7 @@ def without(*numbers: int, name: str = "ccd") -> bytes:
     [
         (put(1, 2, "02"), 1, "1", "Priority Code", (2, 3)),
         (put(1, 13, "2"), 1, "1", "Immediate Destination", (4, 13)),
-        (put(1, 4, "0"), 1, "1", "Immediate Destination", (4, 13)),
+        (put(1, 4, "-"), 1, "1", "Immediate Destination", (4, 13)),
         (put(1, 14, " " * 10), 1, "1", "Immediate Origin", (14, 23)),
         (put(1, 24, "261301"), 1, "1", "File Creation Date", (24, 29)),
         (put(1, 30, "2460"), 1, "1", "File Creation Time", (30, 33)),
@@ -146,6 +146,40 @@ def test_a_verdict_before_the_end_is_no_verdict():
     next(iter(reader))
     with pytest.raises(RuntimeError, match="not read to its end"):
         _ = reader.verdict
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\n\n\n", b"\x1a", b"\x1a\n", b"   \n"])
+@pytest.mark.parametrize("feed", [b"\n", b"\r\n", b""], ids=["lf", "crlf", "none"])
+def test_blank_lines_and_an_end_of_file_mark_behind_the_file_are_no_fault(end, feed):
+    content = (FOLDER / "ccd.ach").read_bytes().replace(b"\n", feed)
+    found, verdict = judged(content + (b"\x1a" if not feed else end))
+    assert verdict.valid, verdict.first_fault
+    assert (len(found), verdict.records) == (2, 10)
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "text", "field"),
+    [
+        ("changes", 4, "C61", "Change Code"),
+        ("changes", 2, "99", "Addenda Type Code"),
+        ("returns", 4, "XXX", "Return Reason Code"),
+        ("returns", 2, "98", "Addenda Type Code"),
+        ("ccd", 2, "99", "Addenda Type Code"),
+        ("ccd", 2, "98", "Addenda Type Code"),
+    ],
+)
+def test_an_addenda_record_that_cannot_be_read_is_blamed_itself_and_alone(name, column, text, field):
+    number = next(n for n, record in enumerate(lines(name), 1) if record[0] == "7")
+    _, verdict = judged(put(number, column, text, name))
+    assert [(fault.record, fault.field) for fault in verdict.faults if fault.record_type in "67"] == [(number, field)]
+
+
+def test_a_file_to_the_originators_own_number_is_read_and_never_written():
+    _, verdict = judged(put(1, 4, "1999999999", "returns"))
+    assert verdict.valid, verdict.first_fault
+    assert verdict.header.destination == "1999999999"
+    with pytest.raises(RecordMisfit, match="Immediate Destination"):
+        file_bytes(replace(HEADER, destination="1999999999"), [(BATCH, [LIVE])])
 
 
 HEADER, [(BATCH, [LIVE, PRENOTE])] = FILES["ccd"]

@@ -69,6 +69,23 @@ def test_the_hand_written_file_reads_as_it_says():
 
 
 @pytest.mark.parametrize(
+    ("kind", "types"),
+    [
+        (Kind.RETURN, ("168", "252", "256", "257", "258", "266")),
+        (Kind.PAYMENT, ("445", "446", "451", "452", "455", "462", "463", "464", "465", "466", "467")),
+        (Kind.OTHER, ("142", "166", "169", "354", "698")),
+    ],
+)
+def test_the_types_of_payments_and_returns(kind, types):
+    lines = tuple(WrittenLine(code, 100 + n, "", f"ref{n}", "ITEM R03") for n, code in enumerate(types))
+    [account] = read_bai2(write_bai2("042000314", "CAIRN", DAY, [WrittenAccount("000001000", lines, 10**6)])).accounts
+    assert {line.kind for line in account.lines} == {kind}
+    told = {code: line.return_code for code, line in zip(types, account.lines, strict=True)}
+    for code in types:
+        assert told[code] == ("R03" if kind is Kind.RETURN or code in {"142", "166", "169"} else None)
+
+
+@pytest.mark.parametrize(
     ("old", "new", "record", "field", "reason"),
     [
         (b"01,042000314,CAIRN", b"04,042000314,CAIRN", 1, "record code", "header_missing"),
