@@ -15,9 +15,10 @@ def log_misfits(log: FaultLog, layout: Layout, number: int, record: str) -> None
         log.add(Fault(number, layout.code, misfit.field, misfit.first_column, misfit.last_column, misfit.reason))
 
 
-def log_fault(log: FaultLog, layout: Layout, number: int, field: str, reason: str) -> None:
+def log_fault(log: FaultLog, layout: Layout, number: int, field: str, reason: str, *, entry: int | None = None) -> None:
+    """A fault of the file, or of one entry alone."""
     first, last = layout.columns[field]
-    log.add(Fault(number, layout.code, field, first, last, reason))
+    log.add(Fault(number, layout.code, field, first, last, reason, entry))
 
 
 class EntryAssembly:
@@ -63,7 +64,7 @@ class EntryAssembly:
             if expected and found != expected:
                 log_fault(self._log, layout, number, field, f"{found} where {expected} belongs")
         for field, reason in addendum_findings(addendum):
-            log_fault(self._log, layout, number, field, reason)
+            log_fault(self._log, layout, number, field, reason, entry=self.number)
         self._addenda.append(addendum)
 
     def close(self, header: BatchHeader) -> Entry | None:
@@ -90,7 +91,7 @@ class EntryAssembly:
         if self._entry_class in COUNTED and int(middle[0]) != self.taken:
             self._fault("Number of Addenda Records", f"{middle[0]} although {self.taken} follow")
         for field, reason in entry_findings(header, entry, whole=not self._unread):
-            self._fault(field, reason)
+            log_fault(self._log, self._layout, self.number, field, reason, entry=self.number)
         return entry
 
     def _expected(self) -> str:

@@ -22,6 +22,8 @@ class BatchProgress:
     last_trace: str = ""
     comes_back: bool | None = None
     spoiled: bool = False
+    forward_only: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    """Field and fault of the header, that are none where the batch comes back."""
 
 
 @dataclass(slots=True)

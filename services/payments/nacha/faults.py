@@ -19,6 +19,8 @@ class Fault:
     first_column: int
     last_column: int
     reason: str
+    entry: int | None = None
+    """The record of the one entry that it concerns; None where it concerns the file: its structure or its sums."""
 
     @property
     def title(self) -> str:
@@ -47,12 +49,22 @@ class FaultLog:
 
     count: int = 0
     first: Fault | None = None
+    first_of_file: Fault | None = None
+    """The first that concerns more than one entry."""
+    of_entries: dict[int, Fault] = field(default_factory=dict[int, Fault])
+    """The record of an entry → the first fault that concerns it alone."""
     kept: list[Fault] = field(default_factory=list[Fault])
 
     def add(self, fault: Fault) -> None:
         self.count += 1
-        if self.first is None or (fault.record, fault.first_column) < (self.first.record, self.first.first_column):
-            self.first = fault
+        self.first = _earlier(self.first, fault)
+        if fault.entry is None:
+            self.first_of_file = _earlier(self.first_of_file, fault)
+        elif len(self.of_entries) < FAULTS_KEPT_MAX:
+            self.of_entries[fault.entry] = _earlier(self.of_entries.get(fault.entry), fault)
+        else:
+            # More than can be told apart: the file is no good.
+            self.first_of_file = _earlier(self.first_of_file, fault)
         if len(self.kept) < FAULTS_KEPT_MAX:
             self.kept.append(fault)
 
@@ -60,3 +72,9 @@ class FaultLog:
     def in_order(self) -> list[Fault]:
         """The kept faults by record and column."""
         return sorted(self.kept, key=lambda fault: (fault.record, fault.first_column))
+
+
+def _earlier(known: Fault | None, fault: Fault) -> Fault:
+    if known is not None and (known.record, known.first_column) <= (fault.record, fault.first_column):
+        return known
+    return fault

@@ -1,7 +1,7 @@
 # pyright: strict
 """Reading an ACH file record by record, every rule checked; memory holds one entry and the faults, never the file."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -34,10 +34,14 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What can be said once the last record was read. Post nothing of a file that is not valid."""
+    """What can be said once the last record was read. Post nothing of what is not valid."""
 
     valid: bool
     first_fault: Fault | None
+    first_of_file: Fault | None
+    """The first fault of structure or sums: post nothing. Where it is None every other fault is one entry's."""
+    of_entries: Mapping[int, Fault]
+    """The record of an entry → the first fault that concerns it alone."""
     fault_count: int
     faults: tuple[Fault, ...]
     header: FileHeader | None
@@ -91,6 +95,8 @@ class FileReader:
         return Verdict(
             valid=log.count == 0,
             first_fault=log.first,
+            first_of_file=log.first_of_file,
+            of_entries=log.of_entries,
             fault_count=log.count,
             faults=tuple(log.in_order),
             header=self.header,
@@ -146,7 +152,7 @@ class FileReader:
         self._need_file_header()
         if self._batch is not None:
             self._fault("5", "Record Type Code", 1, 1, "the batch before it has no control record")
-            self._file.take(self._batch)
+            self._end_batch(self._batch)
         self._batch = batch = BatchProgress(self._number, record[50:53])
         values = BATCH_HEADER.read(record)
         if values is None:
@@ -154,10 +160,13 @@ class FileReader:
             return
         batch.header = header = _batch_header(tuple(value or "" for value in values))
         for field, reason in header_findings(header):
-            log_fault(self._log, BATCH_HEADER, self._number, field, reason)
+            if field == "Effective Entry Date":
+                batch.forward_only.append((field, reason))
+            else:
+                log_fault(self._log, BATCH_HEADER, self._number, field, reason)
         if header.number <= self._file.batch_number:
             reason = f"{header.number} after {self._file.batch_number}: batch numbers ascend"
-            log_fault(self._log, BATCH_HEADER, self._number, "Batch Number", reason)
+            batch.forward_only.append(("Batch Number", reason))
         self._file.batch_number = header.number
 
     def _open_entry(self, record: str) -> None:
@@ -209,8 +218,15 @@ class FileReader:
             self._fault("8", "Record Type Code", 1, 1, "a batch control without a batch")
             return
         batch_control(self._log, self._number, record, self._batch)
-        self._file.take(self._batch)
+        self._end_batch(self._batch)
         self._batch = None
+
+    def _end_batch(self, batch: BatchProgress) -> None:
+        # Returns come from many banks, each with its own batch numbers, and settle when they settle.
+        if not batch.comes_back:
+            for field, reason in batch.forward_only:
+                log_fault(self._log, BATCH_HEADER, batch.number, field, reason)
+        self._file.take(batch)
 
     def _nine(self, record: str) -> None:
         if self._file.control_at:
@@ -225,7 +241,7 @@ class FileReader:
         self._need_file_header()
         if self._batch is not None:
             self._fault("9", "Record Type Code", 1, 1, "the last batch has no control record")
-            self._file.take(self._batch)
+            self._end_batch(self._batch)
             self._batch = None
         self._file.control_at = self._number
         self._file.control = FILE_CONTROL.read(record)

@@ -1,6 +1,7 @@
 """Read the bank's ACH files: returns move money back, prenote returns end accounts, changes are proposed, never taken.
 
-A file with any fault posts nothing. Account numbers stay in memory; what is kept of a line is its trace.
+A file whose structure or sums are at fault posts nothing; an entry at fault is rejected alone. Account numbers stay in
+memory; what is kept of a line is its trace.
 """
 
 import hashlib
@@ -19,6 +20,7 @@ from services.payments.nacha import (
     FileReader,
     Found,
     ReturnAddendum,
+    Verdict,
     correction,
 )
 from services.payments.nacha.banking_days import after, operator_day
@@ -107,14 +109,14 @@ async def take_ach_answers(
         if not await file_store.take_file(tx, digest, name, len(entries), now=now):
             return AchReading(again=True)
         desk = _Desk(tx, numbers, digest.hex()[:16], now)
-        if (first := reader.verdict.first_fault) is not None:
+        if (first := reader.verdict.first_of_file) is not None:
             # The reason may quote what stood in the columns, and that may be an account number.
             place = f"{first.title}, {first.field}, columns {first.first_column}-{first.last_column}"
             desk.reading.rejected.append(RejectedLine(0, b"", "file_faulty", f"record {first.record} ({place})"))
             explanation = f"{name}: record {first.record}, {place}"
             desk.reading.called[0] = await alert(tx, "ach_file_faulty", explanation, key=digest.hex(), now=now)
         else:
-            await _take(desk, entries)
+            await _take(desk, [found for found in entries if not _is_faulty(desk, found, reader.verdict)])
         reading = desk.reading
         await keep_rejected(tx, name, digest, reading.rejected, reading.called, now=now)
         applied = reading.returned + reading.prenotes + reading.changes + reading.acknowledged
@@ -122,6 +124,15 @@ async def take_ach_answers(
             tx, digest, applied=applied, repeated=reading.repeated, rejected=len(reading.rejected)
         )
     return reading
+
+
+def _is_faulty(desk: _Desk, found: Found, verdict: Verdict) -> bool:
+    """Whether this entry breaks a rule of its own; it is rejected then, the file's structure and sums being right."""
+    fault = verdict.of_entries.get(found.record)
+    if fault is not None:
+        # The reason may quote what stood in the columns, and that may be an account number.
+        desk.reject(found, "entry_faulty", f"record {fault.record} ({fault.title}, {fault.field})")
+    return fault is not None
 
 
 async def _take(desk: _Desk, entries: list[Found]) -> None:

@@ -182,6 +182,37 @@ def test_a_file_to_the_originators_own_number_is_read_and_never_written():
         file_bytes(replace(HEADER, destination="1999999999"), [(BATCH, [LIVE])])
 
 
+def test_what_is_wrong_with_one_entry_is_told_from_what_is_wrong_with_the_file():
+    number = next(n for n, record in enumerate(lines("returns"), 1) if record[0] == "7")
+    _, verdict = judged(put(number, 4, "R99", "returns"))
+    assert (verdict.valid, verdict.first_of_file) == (False, None)
+    assert {entry: fault.field for entry, fault in verdict.of_entries.items()} == {number - 1: "Return Reason Code"}
+    _, verdict = judged(put(number, 4, "XXX", "returns"))
+    assert verdict.first_of_file is not None
+
+
+def test_returns_of_several_banks_need_no_ascending_batch_numbers_and_no_effective_date():
+    header, batches = FILES["returns"]
+    back = file_bytes(header, batches).replace(b"\n", b"").decode()
+    records = [back[at : at + 94] for at in range(0, len(back), 94)]
+    number = next(n for n, record in enumerate(records) if record[0] == "5")
+    records[number] = records[number][:69] + " " * 6 + records[number][75:]
+    _, verdict = judged(joined(records))
+    assert verdict.valid, verdict.first_fault
+    end = next(n for n, record in enumerate(records) if record[0] == "8")
+    batch = records[number : end + 1]
+    entries = [record for record in batch if record[0] in "67"]
+    sums = [int(records[end][at:to]) for at, to in ((10, 20), (20, 32), (32, 44))]
+    body = [records[0], *batch, *batch]
+    blocks = -(-(len(body) + 1) // 10)
+    control = (
+        f"9{2:06d}{blocks:06d}{2 * len(entries):08d}{2 * sums[0] % 10**10:010d}{2 * sums[1]:012d}{2 * sums[2]:012d}"
+    )
+    body.append(control.ljust(94))
+    _, verdict = judged(joined([*body, *[FILLER] * (blocks * 10 - len(body))]))
+    assert verdict.valid, verdict.first_fault
+
+
 HEADER, [(BATCH, [LIVE, PRENOTE])] = FILES["ccd"]
 LIVE, PRENOTE = replace(LIVE, trace=""), replace(PRENOTE, trace="")
 

@@ -230,13 +230,26 @@ async def test_answers_to_nothing_of_ours_are_put_aside_without_the_account(desk
 
 async def test_a_faulty_file_posts_nothing(desk):
     _, entry = await paid(desk)
-    content = answer_file(returned(entry, "R02")).replace(b"R02", b"R99")
+    content = answer_file(returned(entry, "R02")).replace(b"R02", b"XXX")
     reading = await take(desk, content)
     assert (reading.returned, [line.reason for line in reading.rejected]) == (0, ["file_faulty"])
     assert "Return Reason Code" in reading.rejected[0].explanation
     assert NUMBER not in reading.rejected[0].explanation
     assert await desk.stages() == {"available": 700_000, "in_transit": 300_000}
     assert "ach_file_faulty" in await alerts(desk)
+
+
+async def test_an_entry_at_fault_costs_no_other_of_its_file(desk):
+    await on_ach(desk, PROVIDER)
+    for number in range(2):
+        await desk.pay(await desk.approved(Case(f"case-{number}"), 1_000 + number))
+    found, _ = judged((await sent(desk, now=LATER)).content)
+    back = [Entry(**{**_fields(returned(one.entry, code)), "trace": f"04109999{number:07d}"})
+            for number, (one, code) in enumerate(zip(found, ("R02", "R03"), strict=True), 1)]  # fmt: skip
+    reading = await take(desk, answer_file(*back).replace(b"799R02", b"799R99"))
+    assert (reading.returned, [line.reason for line in reading.rejected]) == (1, ["entry_faulty"])
+    assert "Return Reason Code" in reading.rejected[0].explanation
+    assert await alerts(desk) == ["line_rejected"]
 
 
 async def test_a_returned_prenote_ends_the_account(desk):
