@@ -5,6 +5,7 @@ import os
 import tempfile
 import tomllib
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -15,7 +16,7 @@ from cairn.exits import Exit
 from cairn.output import JsonFlag, answer, columns, complain
 
 if TYPE_CHECKING:
-    from services.payments.nacha import FileReader, FileWriter, Found, Originator, PaymentLines, Verdict
+    from services.payments.nacha import ChangeAddendum, FileReader, FileWriter, Found, Originator, PaymentLines, Verdict
 
 CSV_HELP = (
     "Columns of the CSV file, in any order: payee_name, routing_number, account_number, account_type"
@@ -263,6 +264,7 @@ def _chunks(file: Path) -> Iterator[bytes]:
 def _entry(found: "Found") -> dict[str, Any]:
     """One entry for people: its account masked, its return or change explained."""
     from services.payments.nacha import CHANGE_REASONS, RETURN_REASONS
+    from services.payments.nacha.returns import CONTESTED
     from services.payments.nacha.transactions import ACKNOWLEDGMENTS, TRANSACTIONS
 
     entry = found.entry
@@ -281,18 +283,37 @@ def _entry(found: "Found") -> dict[str, Any]:
     if (returned := entry.returned) is not None:
         reason = RETURN_REASONS.get(returned.code)
         facts |= {"counted_as": "returns", "return_code": returned.code, "original_trace": returned.original_trace}
-        facts |= {"died_on": returned.died_on, "information": returned.information}
+        contested = returned.code in CONTESTED
+        facts |= {"died_on": None if contested else returned.died_on, "information": returned.information}
+        facts |= {"original_return_on": returned.died_on} if contested else {}
         facts |= {"meaning": reason and reason.title, "requires": reason and str(reason.requires)}
     elif (change := entry.change) is not None:
         reason = CHANGE_REASONS.get(change.code)
         facts |= {"counted_as": "changes", "change_code": change.code, "original_trace": change.original_trace}
-        facts |= {"meaning": reason and reason.title}
+        facts |= {"meaning": reason and reason.title, "correction": _correction(change)}
     elif found.batch.entry_class in ACKNOWLEDGMENTS:
         facts |= {"counted_as": "acknowledgments", "original_trace": entry.identification}
     else:
         known = TRANSACTIONS.get(entry.transaction_code)
         facts["counted_as"] = "prenotes" if known is not None and known.kind == "prenote" else "payments"
     return facts
+
+
+def _correction(change: "ChangeAddendum") -> dict[str, str | int] | None:
+    """What the bank says is right, the account by its last four characters; None where it cannot be read."""
+    from services.payments.nacha import correction
+    from services.payments.nacha.changes import CHANGE_REASONS, CorrectionFaulty
+    from services.payments.payees.account_numbers import last_four
+
+    if change.code not in CHANGE_REASONS:
+        return None
+    try:
+        found = asdict(correction(change.code, change.corrected_data))
+    except CorrectionFaulty:
+        return None
+    if found["account_number"] is not None:
+        found["account_number"] = f"****{last_four(found['account_number'])}"
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _verdict(verdict: "Verdict", reader: "FileReader") -> dict[str, Any]:

@@ -69,17 +69,22 @@ def originator_from(given: Mapping[str, Any]) -> tuple[Originator | None, list[t
     return (None if faults else Originator(**values)), faults
 
 
+RESERVED_DESCRIPTIONS = frozenset({"REVERSAL", "RECLAIM", "NONSETTLED", "PRENOTE"})
+
+
 def _reasons(key: str, value: str) -> list[str]:
     match key:
         case "ein":
-            return [] if re.fullmatch(r"[0-9]{9}", value) else ["is not nine digits"]
+            return [] if re.fullmatch(r"[0-9]{9}", value) and value.strip("0") else ["is not nine digits"]
         case "odfi_routing":
             return [] if is_routing_number(value) else ["is not a routing number: nine digits, the last a check digit"]
         case "origin":
             fits = is_routing_number(value) or re.fullmatch(r"[A-Z0-9]{10}", value)
-            return [] if fits else ["is neither a routing number nor ten capital letters or digits"]
-        case "description" if value.strip().upper() == "REVERSAL":
-            return ["says REVERSAL, which belongs to the batches of reversals alone"]
+            return (
+                [] if fits and value.strip("0") else ["is neither a routing number nor ten capital letters or digits"]
+            )
+        case "description" if (word := value.strip().upper().split(" ")[0]) in RESERVED_DESCRIPTIONS:
+            return [f"says {word}, which the rules keep for batches of another kind"]
         case _:
             least, most = _WIDTHS[key]
             fits = re.fullmatch(f"{PRINTABLE}{{{least},{most}}}", value)

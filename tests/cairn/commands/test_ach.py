@@ -12,6 +12,9 @@ from cairn.exits import Exit
 HEAD = "payee_name,routing_number,account_number,account_type,amount_cents,invoices,kind\n"
 
 
+GOLDEN = Path(__file__).parents[2] / "services" / "payments" / "nacha" / "golden"
+
+
 def ach(*arguments: object) -> tuple[int, str]:
     done = CliRunner().invoke(app, ["ach", *map(str, arguments)])
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
@@ -109,3 +112,25 @@ def test_exit_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: l
     assert found == code, text
     assert "Traceback" not in text
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_correction_is_shown_with_its_account_masked(tmp_path: Path) -> None:
+    code, said = ach("read", GOLDEN / "changes.ach", "--json")
+    assert code == Exit.OK
+    corrections = [one["correction"] for one in json.loads(said)["shown"] if "change_code" in one]
+    assert corrections
+    assert all(corrections)
+    shown = [one["account_number"] for one in corrections if "account_number" in one]
+    assert shown
+    assert all(len(number) <= 8 and number.startswith("****") for number in shown)
+
+
+def test_the_day_in_a_contested_return_is_no_death(tmp_path: Path) -> None:
+    lines = (GOLDEN / "returns.ach").read_text().splitlines()
+    number = next(n for n, line in enumerate(lines) if line.startswith("799"))
+    lines[number] = lines[number][:3] + "R73" + lines[number][6:21] + "260309" + lines[number][27:]
+    file = tmp_path / "contested.ach"
+    file.write_text("".join(f"{line}\n" for line in lines))
+    _, said = ach("read", file, "--json")
+    [contested] = [one for one in json.loads(said)["shown"] if one.get("return_code") == "R73"]
+    assert (contested["died_on"], contested["original_return_on"]) == (None, "2026-03-09")

@@ -210,6 +210,16 @@ def test_every_key_of_an_originator_is_checked():
     assert faults == []
     assert found is not None
     assert found.company_id == "1311234567"
+    for key, value in (
+        ("ein", "000000000"),
+        ("origin", "0000000000"),
+        ("description", "PRENOTE"),
+        ("description", "reclaim"),
+        ("description", "NONSETTLED"),
+        ("description", "REVERSAL 1"),
+    ):
+        _, faults = originator_from(good | {"origin": "041099999", "origin_name": "STATE"} | {key: value})
+        assert [name for name, _ in faults] == [key], (key, value)
 
 
 def test_every_return_says_what_it_requires_and_whether_money_comes_back():
