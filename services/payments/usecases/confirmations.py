@@ -39,6 +39,7 @@ class Reading:
         self.applied += part.applied
         self.repeated += part.repeated
         self.rejected += part.rejected
+        self.called |= part.called
 
 
 async def read_inbound(*, exchange: Exchange, db: Database, now: datetime) -> int:
