@@ -30,7 +30,7 @@ AT_THE_DOOR = {
     "idempotency_key_missing",
 }
 """Codes of answers that no use case gave."""
-NOT_THERE = {"refund_id"}
+NOT_THERE = {"refund_id", "recovery_id"}
 """No advance is paid back in the demo."""
 NOTHING_TO_FIND = {
     "POST /v1/advance-refunds/{refund_id}/approval",
