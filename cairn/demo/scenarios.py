@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from examples.portal import application
-
 ORDINARY = ("oh-imap", "r6")
 BRISK = ("oh-imap-brisk", "r6-brisk")
 LOW_INCOME = ("oh-imap-patient", "low-income")
@@ -194,6 +192,8 @@ SCENARIOS: tuple[Scenario, ...] = (
 
 def application_of(scenario: Scenario, scenarios: Sequence[Scenario]) -> dict[str, Any]:
     """The body its portal sends. Every value of a person is that person's alone and occurs in no other text."""
+    from examples.portal import application
+
     number = next(n for n, each in enumerate(scenarios, 1) if each.person == scenario.person)
     person = scenario.person.title()
     return application(
