@@ -73,16 +73,10 @@ def _asks_anew(earlier: Claim, ask: ReviewClaim) -> bool:
 
 
 def _answer(claim: Claim) -> ClaimReviewed:
-    if claim.is_stopped:
-        return ClaimReviewed(
-            status=ClaimStatus.APPROVED,
-            approved_cents=claim.claimed_cents,
-            checks=list(claim.checks),
-            due_at=claim.due_at,
-        )
+    # A stopped claim was approved, and its case hears what it heard: those who look at it now decide on it apart.
     return ClaimReviewed(
-        status=claim.status,
-        approved_cents=claim.approved_cents,
+        status=ClaimStatus.APPROVED if claim.is_stopped else claim.status,
+        approved_cents=claim.claimed_cents if claim.is_stopped else claim.approved_cents,
         checks=list(claim.checks),
         due_at=claim.due_at,
         **_who_counts(claim.approved_by, claim.approvers),
