@@ -345,8 +345,7 @@ FAULTS = (
         "A file is approved without its money in transit.",
         NAME,
         patches(f"{USECASES}.batches:post_or_fail", _nothing),
-        check=TO_ITS_END,
-        seen="PostingFailed",
+        "cents in transit for the cents in the file",
     ),
     Fault(
         "bank-file-rebuilt",
