@@ -1,5 +1,7 @@
 """What the Temporal UI shows of a case: a line beside every timer and step, and the current details."""
 
+import asyncio
+
 from temporalio.api.enums.v1 import EventType
 from temporalio.converter import PayloadConverter
 
@@ -7,7 +9,7 @@ from contracts.events.eligibility import Eligibility
 from contracts.journey import UPDATE_HOLD, Outcome, Stage
 from contracts.steps.eligibility import DETERMINE
 from contracts.steps.payments import REVIEW_CLAIM, ClaimStatus
-from tests.workflows.driver import Case, current_details
+from tests.workflows.driver import PATIENCE_SECONDS, Case, current_details
 from tests.workflows.fakes import FakeSteps, determined, reviewed
 from tests.workflows.test_staff import HOLD
 from workflows.deadlines import LOOK_AGAIN
@@ -24,27 +26,30 @@ async def summaries(case: Case, kind: "EventType.ValueType") -> list[str]:
     ]
 
 
+async def waits_for(case: Case, line: str) -> list[str]:
+    """The lines beside the case's timers, once one of them is this: a stage is shown before its timer is started."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while line not in (timers := await summaries(case, EventType.EVENT_TYPE_TIMER_STARTED)):  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+    return timers
+
+
 async def test_every_timer_and_step_says_what_it_is_for(case: Case, steps: FakeSteps) -> None:
     steps.script(DETERMINE, determined(Eligibility.MORE_INFORMATION, missing=["income_proof"]))
     steps.script(REVIEW_CLAIM, reviewed(ClaimStatus.REFERRED))
     await case.start()
-    await case.reaches(Stage.INFORMATION)
+    await waits_for(case, "person: income_proof")
     await case.tell(case.document())
-    await case.to_claim()
+    await waits_for(case, "college: answer the enrollment request")
+    await case.tell(case.accepted())
+    await waits_for(case, "college: completion attested")
+    await case.tell(case.completed())
+    await waits_for(case, "provider: claim reimbursement")
     await case.tell(case.claimed())
-    await case.reaches(Stage.CLAIM, question="claim_review")
+    await waits_for(case, "staff: decide the claim")
     await case.act(UPDATE_HOLD, HOLD)
     await case.passes(LOOK_AGAIN * 2)
-    timers = await summaries(case, EventType.EVENT_TYPE_TIMER_STARTED)
-    for line in (
-        "person: income_proof",
-        "college: answer the enrollment request",
-        "college: completion attested",
-        "provider: claim reimbursement",
-        "staff: decide the claim",
-        "staff: resume or close the case",
-    ):
-        assert line in timers
+    timers = await waits_for(case, "staff: resume or close the case")
     assert "" not in timers
     asked = await summaries(case, EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED)
     assert asked[:3] == ["determine", "determine", "hold funds"]
