@@ -1,5 +1,6 @@
 """The ledger as a page of Python: what the posting function must agree with, decision for decision."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from services.payments.books.ledger import RULES, STAGES, Account, Code, Phase, Transfer
@@ -25,10 +26,14 @@ class Model:
     books: dict[str, str] = field(default_factory=dict)
     """The budget line that each row belongs to."""
 
-    def post(self, transfer: Transfer) -> Code:
-        """Decide one transfer."""
-        if RULES[transfer.kind].debit is Account.AUTHORITY:
-            self._open(transfer)
+    def post(self, batch: Sequence[Transfer]) -> list[Code]:
+        """Decide a batch; what credits authority has opened its rows before the first is decided."""
+        for transfer in batch:
+            if RULES[transfer.kind].debit is Account.AUTHORITY:
+                self._open(transfer)
+        return [self._decide(transfer) for transfer in batch]
+
+    def _decide(self, transfer: Transfer) -> Code:
         if transfer.id in self.decided:
             return Code.REPLAY if self.decided[transfer.id][0] == transfer.fingerprint else Code.CONFLICT
         code = self._judge(transfer)

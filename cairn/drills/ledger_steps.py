@@ -167,7 +167,7 @@ async def run(trial: Trial) -> None:
 async def _agree(tx: Connection, talk: Conversation) -> bool:
     batch = talk.batch()
     posted = await store.post(tx, batch)
-    expected = [talk.model.post(one) for one in batch]
+    expected = talk.model.post(batch)
     talk.recent.extend(one for one in batch if one.id in talk.model.accepted)
     touched = sorted({row for one in batch for row in one.scope.rows})
     rows = await store.balances(tx, touched)
@@ -188,7 +188,7 @@ async def _close(tx: Connection, talk: Conversation, which: tuple[int, Phase] | 
     if phase is Phase.HARD_CLOSED and left:
         back = talk.transfer(Kind.WITHDRAW_APPROPRIATION, Scope(line, line=line), left)
         [posted] = await store.post(tx, [back])
-        agreed = posted.code is talk.model.post(back)
+        agreed = [posted.code] == talk.model.post([back])
     return agreed and await store.close_line(tx, line, phase) == talk.model.close(line, phase)
 
 

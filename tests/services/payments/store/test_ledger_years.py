@@ -229,3 +229,14 @@ async def test_the_prover_finds_an_entry_against_the_rules(db, owner, what, valu
     async with db.connection() as connection:
         proof = await store.prove(connection)
     assert (proof.misplaced, proof.is_right) == (("trf_x",), False)
+
+
+async def test_a_row_that_one_batch_names_for_two_books_is_the_first_ones(db):
+    await post(db, *opened(1_000), next_year(1_000))
+    new = ("award/p/1", "award/p/2", "award/p/3", "award/p/4")
+
+    def asked(award: str, book: str):
+        return transfer(f"{award} {book}", Kind.APPROPRIATE, 10, scope=Scope(book, line=book, award=award))
+
+    for award, first, second in zip(new, (LINE, NEXT, LINE, NEXT), (NEXT, LINE, NEXT, LINE), strict=True):
+        assert await post(db, asked(award, first), asked(award, second)) == [Code.OK, Code.CLOSED], (award, first)
