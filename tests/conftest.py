@@ -18,6 +18,13 @@ from tests.support.engines import (  # noqa: F401
     postgres_home,
     temporal_address,
 )
+from tests.support.whole_runs import WholeRun
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        config.pluginmanager.register(WholeRun())
+
 
 _SESSION = pytest.StashKey[pytest.Session]()
 
