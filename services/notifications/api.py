@@ -76,7 +76,7 @@ def _endpoints(doors: NotificationsDoors) -> APIRouter:
             who.id, after=str(position[0]) if position else "", limit=limit, desk=desk
         )
         more = doors.cursors.sign(scope, [found[-1].endpoint_id]) if len(found) == limit else None
-        return EndpointPage(items=[EndpointShown.of(one) for one in found], next_cursor=more)
+        return EndpointPage(items=[EndpointShown.of(one) for one in found], next=more)
 
     @routes.get("/{endpoint_id}")
     async def read_webhook_endpoint(endpoint_id: EndpointPath, who: Principal = Depends(reader)) -> EndpointShown:
@@ -119,7 +119,7 @@ def _deliveries(doors: NotificationsDoors) -> APIRouter:
             who.id, endpoint_id, after=int(position[0]) if position else 0, limit=limit, desk=desk
         )
         more = doors.cursors.sign(scope, [page[-1].position]) if page else cursor
-        return DeliveryPage(items=deliveries_shown(page, attempts), next_cursor=more)
+        return DeliveryPage(items=deliveries_shown(page, attempts), next=more)
 
     @routes.post("/{endpoint_id}/replay", status_code=202, response_model=ReplayStarted)
     async def replay_webhook_messages(

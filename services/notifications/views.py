@@ -125,12 +125,12 @@ class DeliveryShown(_Shown):
 
 class EndpointPage(_Shown):
     items: list[EndpointShown]
-    next_cursor: str | None
+    next: str | None
 
 
 class DeliveryPage(_Shown):
     items: list[DeliveryShown]
-    next_cursor: str | None
+    next: str | None
 
 
 class NoticeShown(_Shown):

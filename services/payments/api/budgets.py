@@ -57,11 +57,11 @@ def budgets(doors: PaymentsDoors) -> APIRouter:
     async def list_budget_documents(
         program_id: Annotated[Slug, Query()],
         state: Annotated[DocumentState | None, Query()] = None,
-        before: Annotated[BudgetDocumentId | None, Query()] = None,
+        cursor: Annotated[BudgetDocumentId | None, Query(description="The `next` of the page before")] = None,
         who: Principal = Depends(reader),
     ) -> DocumentsShown:
         """The program's documents, the newest first, fifty to a page."""
-        return await budget_answers.list_documents(program_id, state=state, before=before, db=doors.db)
+        return await budget_answers.list_documents(program_id, state=state, before=cursor, db=doors.db)
 
     return routes
 

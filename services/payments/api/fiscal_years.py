@@ -33,11 +33,11 @@ def fiscal_years(doors: PaymentsDoors) -> APIRouter:
     async def list_fiscal_year_lines(
         program_id: ProgramPath,
         year: YearPath,
-        after: Annotated[TransferId | None, Query(description="The `next` of the page before")] = None,
+        cursor: Annotated[TransferId | None, Query(description="The `next` of the page before")] = None,
         who: Principal = Depends(reader),
     ) -> YearLinesShown:
         """Every encumbrance on the list, with its service date and what becomes of it, two hundred to a page."""
-        return await answers.read_lines(program_id, year, after=after, db=doors.db)
+        return await answers.read_lines(program_id, year, after=cursor, db=doors.db)
 
     @routes.post("/approval", status_code=201, response_model=CloseShown)
     async def approve_fiscal_year(

@@ -199,14 +199,14 @@ async def test_the_delivery_log_by_pages_and_the_replay_from_it(house: House, re
         await take_in(house.bench.db, fact, now=house.bench.clock.now())
     await house.bench.drain()
     first = (await college.get(f"{ENDPOINTS}/{endpoint}/deliveries", limit=3)).json()
-    rest = (await college.get(f"{ENDPOINTS}/{endpoint}/deliveries", limit=3, cursor=first["next_cursor"])).json()
+    rest = (await college.get(f"{ENDPOINTS}/{endpoint}/deliveries", limit=3, cursor=first["next"])).json()
     log = [*first["items"], *rest["items"]]
     assert [item["type"] for item in log] == [
         "ping", "enrollment.requested", "enrollment.reminder", "enrollment.reminder", "claim.decided",
     ]  # fmt: skip
     assert all(item["attempts"][0]["status"] == 200 for item in log)
     before = [came.id for came in receiver.messages]
-    replayed = await college.post(f"{ENDPOINTS}/{endpoint}/replay", {"cursor": first["next_cursor"]})
+    replayed = await college.post(f"{ENDPOINTS}/{endpoint}/replay", {"cursor": first["next"]})
     assert (replayed.status_code, replayed.json()) == (202, {"messages": 2})
     await house.bench.drain()
     assert [came.id for came in receiver.messages][len(before) :] == before[2:]
@@ -236,9 +236,9 @@ async def test_a_message_that_commits_late_comes_after_the_cursor(house: House, 
             early = await write(quick)
         page = (await college.get(f"{path}/deliveries")).json()
     assert [item["message_id"] for item in page["items"]][1:] == [early]
-    after = (await college.get(f"{path}/deliveries", cursor=page["next_cursor"])).json()
+    after = (await college.get(f"{path}/deliveries", cursor=page["next"])).json()
     assert [item["message_id"] for item in after["items"]] == [late]
-    assert (await college.post(f"{path}/replay", {"cursor": page["next_cursor"]})).json() == {"messages": 1}
+    assert (await college.post(f"{path}/replay", {"cursor": page["next"]})).json() == {"messages": 1}
     assert (await college.post(f"{path}/replay", {"message_id": late})).json() == {"messages": 2}
     again = (await college.get(f"{path}/deliveries")).json()
     assert [item["message_id"] for item in again["items"]][1:] == [early, late]
