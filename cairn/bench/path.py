@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,13 @@ GOAL = 0.6
 ENGINES = ("postgres", "kafka", "temporal")
 GROWTH_MIB_MAX = 5.0
 """Of one process over the second half of the cases. The first half fills caches and sets the allocator's high mark."""
+SHAPES_READ = 50
+COUNTED = {
+    "EVENT_TYPE_ACTIVITY_TASK_SCHEDULED": "activities",
+    "EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED": "signals",
+    "EVENT_TYPE_TIMER_STARTED": "timers",
+    "EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES": "upserts",
+}
 PACK = {
     "program.toml": f'extends = "oh-imap"\nid = "{PROGRAM}"\ntitle = "Benchmark program"\n'
     # Nobody of this crowd answers letters.
@@ -95,12 +103,12 @@ async def _measure(stack: "Supervisor", home: Home, cases: int, report: Report) 
         finally:
             await crowd.close()
         seconds, latencies = seconds + seconds_then, latencies + latencies_then
-        counts = await shape_of(settings, crowd.last_application_id)
+        counts = await shape_of(settings, crowd.application_ids[-cases :: max(1, cases // SHAPES_READ)])
     rate = cases / seconds
     report.add("cases a second, whole path", f"{rate:.2f}")
     await _beside_bare(settings, cases, counts, rate, pids["temporal"], report)
     shape = ", ".join(f"{counts[kind]} {kind}" for kind in ("activities", "signals", "upserts", "timers"))
-    report.add("shape of one case", shape)
+    report.add("shape of a case, in the mean", shape)
     report.add("whole case, p50 / p99", f"{percentile(latencies, 0.5):.1f} s / {percentile(latencies, 0.99):.1f} s")
     for name in before:
         report.add(f"CPU ms a case, {name}", f"{(after[name] - before[name]) * 1000 / cases:.0f}")
@@ -168,7 +176,7 @@ class Crowd:
         self._run = f"{time.time_ns():x}"
         self._applied = 0
         self._batches = 0
-        self.last_application_id = ""
+        self.application_ids: list[str] = []
 
     async def serve(self, cases: int) -> tuple[float, list[float]]:
         """Submit `cases` and return once all are closed: seconds in all, seconds of each."""
@@ -208,7 +216,7 @@ class Crowd:
             credential_id="lorain-soldering",
         )
         answer = await self._portal.post("/v1/applications", body, key=f"{self._run}-{number}")
-        self.last_application_id = answer["application_id"]
+        self.application_ids.append(answer["application_id"])
         return answer["application_id"]
 
     async def _all_closed(self, cases: int, waiting: dict[str, float], under_way: asyncio.Semaphore) -> list[float]:
@@ -248,24 +256,26 @@ class Crowd:
             await doors.close()
 
 
-async def shape_of(settings: Any, application_id: str) -> dict[str, int]:
-    """How many activities, signals, timers and upserts one case's history holds."""
+async def shape_of(settings: Any, application_ids: Sequence[str]) -> dict[str, int]:
+    """How many activities, signals, timers and upserts these cases' histories hold, in the mean.
+
+    A case whose answers come before its timers are started has fewer of them than its neighbour.
+    """
     from temporalio.api.enums.v1 import EventType
 
     from contracts.journey import workflow_id
     from kit.temporal import connect
 
     client = await connect(settings)
-    history = await client.get_workflow_handle(workflow_id(application_id)).fetch_history()  # type: ignore[arg-type]
-    kinds = Counter(event.event_type for event in history.events)
-    asked = [event.activity_task_scheduled_event_attributes.task_queue.name for event in history.events]
-    return {
-        "queues": len({queue for queue in asked if queue}),
-        "activities": kinds[EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED],
-        "signals": kinds[EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED],
-        "timers": kinds[EventType.EVENT_TYPE_TIMER_STARTED],
-        "upserts": kinds[EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES],
-    }
+    counted: Counter[str] = Counter()
+    queues: set[str] = set()
+    for application_id in application_ids:
+        history = await client.get_workflow_handle(workflow_id(application_id)).fetch_history()  # type: ignore[arg-type]
+        counted.update(EventType.Name(event.event_type) for event in history.events)
+        asked = (event.activity_task_scheduled_event_attributes.task_queue.name for event in history.events)
+        queues.update(name for name in asked if name)
+    means = {name: round(counted[kind] / len(application_ids)) for kind, name in COUNTED.items()}
+    return {"queues": len(queues), **means}
 
 
 async def _bare(
