@@ -71,6 +71,7 @@ class FileEntry:
     trace: str | None = None
     company_id: str | None = None
     effective_on: date | None = None
+    batch_reference: str = ""
 
 
 @dataclass(frozen=True, slots=True)

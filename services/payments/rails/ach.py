@@ -4,7 +4,7 @@ Source: Nacha Operating Rules, Appendix Three; effective entry dates by the Fede
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
@@ -66,7 +66,7 @@ class AchRail:
         return RailFile(
             name=f"{order.batch_id}{ACH_SUFFIX}",
             content=content,
-            entries=tuple(self._entries(order, ordered)),
+            entries=tuple(self._entries(order, ordered, made_at)),
             totals=(
                 ("Rail", "ACH"),
                 ("File ID", f"{plans.header.created_on:%y%m%d}{order.id_modifier}"),
@@ -87,8 +87,8 @@ class AchRail:
 
     def _batches(self, order: FileOrder, ordered: list[tuple[str, list[Ordered]]], made_at: datetime) -> Batches:
         assert order.effective_on is not None
-        position, number = order.first_sequence, 1
-        for entry_class, items in ordered:
+        position = order.first_sequence
+        for number, (entry_class, items) in enumerate(ordered, 1):
             plan = FilePlan(
                 self.originator,
                 EntryClass(entry_class),
@@ -99,9 +99,12 @@ class AchRail:
                 number,
             )
             for header, entries in plan.batches(self._payment(item) for item in items):
-                number = header.number + 1
-                yield header, entries
+                yield replace(header, discretionary=self._discretionary(order, made_at, number)), entries
             position += len(items)
+
+    def _discretionary(self, order: FileOrder, made_at: datetime, number: int) -> str:
+        """What the bank agreed to read there, else what the batch is called: a statement may give it back."""
+        return self.originator.discretionary or f"CRN{made_at:%y%m%d}{order.id_modifier}{number:07d}"
 
     def _payment(self, item: Ordered) -> Payment:
         account = item.account
@@ -112,9 +115,11 @@ class AchRail:
         invoice = Invoice(item.invoice_number.translate(_DELIMITERS)[:INVOICE_LENGTH_MAX], item.amount_cents)
         return _of(account, number, item.supplier_number, item.entry_class, item.amount_cents, (invoice,), "payment")
 
-    def _entries(self, order: FileOrder, ordered: list[tuple[str, list[Ordered]]]) -> Iterator[FileEntry]:
-        items = [item for _, items in ordered for item in items]
-        for sequence, item in enumerate(items, order.first_sequence):
+    def _entries(
+        self, order: FileOrder, ordered: list[tuple[str, list[Ordered]]], made_at: datetime
+    ) -> Iterator[FileEntry]:
+        numbered = [(number, item) for number, (_, items) in enumerate(ordered, 1) for item in items]
+        for sequence, (number, item) in enumerate(numbered, order.first_sequence):
             assert item.account is not None
             is_payment = isinstance(item, OrderedPayment)
             yield FileEntry(
@@ -124,6 +129,7 @@ class AchRail:
                 trace=f"{self.odfi}{sequence:07d}",
                 company_id=self.originator.company_id,
                 effective_on=order.effective_on,
+                batch_reference="" if self.originator.discretionary else self._discretionary(order, made_at, number),
             )
 
 

@@ -1,19 +1,23 @@
-"""By batch: one debit for all entries of a company and day, or for a named batch, less those debited on their own."""
+"""By batch: one debit for a batch, a file or a company's day, less what was debited on its own.
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+A line that gives back what a file or batch is called is for that. Another is for whatever has its total on the nearest
+day; where several have it, it is for one of them only once there is a line for each.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from services.payments.reconciling.items import SETTLE_DAYS_AFTER, SETTLE_DAYS_BEFORE, FileEntry
 from services.payments.statements import StatementLine
 
-Key = tuple[str, str]
+Key = tuple[str, ...]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Batch:
-    """Entries that the bank may debit together."""
+    """Entries that the bank may debit together: a company's of a day, those of one file, of one batch in it."""
 
     key: Key
     effective_on: date
@@ -45,37 +49,65 @@ class Batches:
         """`waits`: no debit has named this payment. `may_wait`: it came back before any debit was seen."""
         self._waits, self._may_wait = waits, may_wait
         self._paid: set[str] = set()
-        self._companies: defaultdict[str, dict[date, Batch]] = defaultdict(dict)
-        self._named: dict[str, Batch] = {}
+        self._batches: dict[Key, Batch] = {}
+        self._days: defaultdict[tuple[str, date], list[Batch]] = defaultdict(list)
+        self._named: defaultdict[str, list[Batch]] = defaultdict(list)
         self._totals: dict[Key, tuple[int, int]] = {}
+        self._expected: Counter[tuple[str, int, date]] = Counter()
         for entry in entries:
-            company, day = entry.company_id.casefold(), entry.effective_on
-            days = self._companies[company]
-            days.setdefault(day, Batch((entry.company_id, day.isoformat()), day)).entries.append(entry)
-            if entry.batch_id:
-                name = entry.batch_id.casefold()
-                self._named.setdefault(name, Batch((entry.batch_id, ""), day)).entries.append(entry)
+            for key in _keys(entry):
+                if (batch := self._batches.get(key)) is None:
+                    batch = self._batches[key] = self._begun(key, entry)
+                batch.entries.append(entry)
 
-    def match(self, line: StatementLine) -> Outcome | None:
-        """The line's outcome; None where it names neither a batch nor a company."""
-        reference = line.reference.casefold()
-        if reference and reference in self._named:
-            near = [self._named[reference]]
-        else:
-            company = next((c for c in (line.company_id.casefold(), reference) if c and c in self._companies), None)
-            if company is None:
-                return None
-            near = self._within_reach(company, line.day)
+    def _begun(self, key: Key, entry: FileEntry) -> Batch:
+        batch = Batch(key, entry.effective_on)
+        self._days[entry.company_id.casefold(), entry.effective_on].append(batch)
+        # A bank may name the file on the debit of one of its batches, or one of them on the file's.
+        _, _, *names = (name.casefold() for name in key)
+        for name in names:
+            self._named[name].append(batch)
+        if len(names) > 1:
+            self._named[names[-1]].append(self._batches[key[:-1]])
+        return batch
+
+    def match(self, lines: Iterable[StatementLine]) -> Iterator[tuple[StatementLine, Outcome]]:
+        """The outcome of each debit that names a file, a batch or a company; the others are left out."""
+        scoped = [(scope, line) for line in lines if (scope := self._scope(line)) is not None]
+        # What is named is taken first: what names its company alone is then for what is left.
+        scoped.sort(key=lambda one: (one[0] not in self._named, one[1].day, one[1].line_id))
+        self._expected.update((scope, -line.amount_cents, line.day) for scope, line in scoped)
+        waiting, before = scoped, len(scoped) + 1
+        while len(waiting) < before:
+            before, again = len(waiting), list[tuple[str, StatementLine]]()
+            for scope, line in waiting:
+                paid = self._paid_by(scope, line)
+                if paid:
+                    yield line, Outcome("settles_batch", paid)
+                else:
+                    # Another line may take away what makes this one ambiguous, or more than its total.
+                    again.append((scope, line))
+            waiting = again
+        for scope, line in waiting:
+            yield line, self._not_settled(scope, line)
+
+    def _paid_by(self, scope: str, line: StatementLine) -> tuple[FileEntry, ...]:
         cents = -line.amount_cents
-        if not near or cents <= 0:
-            return Outcome("unknown_payment" if cents > 0 else "unknown_return")
-        fitting = [batch for batch in near if cents in self._open(batch) and cents > 0]
-        if fitting:
-            closest = sorted(fitting, key=lambda batch: (abs((line.day - batch.effective_on).days), batch.key))
-            distances = [abs((line.day - batch.effective_on).days) for batch in closest]
-            if len(distances) > 1 and distances[0] == distances[1]:
-                return Outcome("batch_ambiguous", batches=tuple(batch.name for batch in closest))
-            return Outcome("settles_batch", self._pay(closest[0], cents))
+        fitting = self._fitting(scope, cents, line.day)
+        paid = [self._left(batch, cents) for batch in fitting]
+        traces = [entry.trace for entries in paid for entry in entries]
+        # Several: apart, and with a line for each, it makes no difference to any payment which line is whose.
+        if not fitting or len(traces) != len(set(traces)):
+            return ()
+        if len(fitting) > 1 and self._alike(scope, cents, fitting) < len(fitting):
+            return ()
+        self._expected[scope, cents, line.day] -= 1
+        return self._pay(paid[0])
+
+    def _not_settled(self, scope: str, line: StatementLine) -> Outcome:
+        near, cents = self._near(scope, line.day), -line.amount_cents
+        if fitting := self._fitting(scope, cents, line.day):
+            return Outcome("batch_ambiguous", batches=tuple(batch.name for batch in fitting))
         if any(batch.whole_cents == cents for batch in near if not any(self._open(batch))):
             return Outcome("duplicate_batch_debit", difference_cents=cents)
         nearest = min(near, key=lambda batch: (abs(cents - self._open(batch)[0]), batch.key))
@@ -84,16 +116,44 @@ class Batches:
     def by_total(self) -> dict[int, list[Batch]]:
         """Open total → the batches of two entries and more that have it: for lines that name nothing."""
         found: defaultdict[int, list[Batch]] = defaultdict(list)
-        for days in self._companies.values():
-            for batch in days.values():
-                if len(batch.entries) > 1 and (total := self._open(batch)[0]) > 0:
-                    found[total].append(batch)
+        for batch in self._batches.values():
+            total = self._open(batch)[0]
+            # A day of one file, and a file of one batch, are shown once.
+            if len(batch.entries) > 1 and total > 0 and not any(_within(batch, other) for other in found[total]):
+                found[total].append(batch)
         return found
 
-    def _within_reach(self, company: str, day: date) -> list[Batch]:
-        days = self._companies[company]
+    def _scope(self, line: StatementLine) -> str | None:
+        """The file, batch or company that a line names."""
+        for name in (line.reference.casefold(), line.batch_reference.casefold()):
+            if name and name in self._named:
+                return name
+        companies = (line.company_id.casefold(), line.reference.casefold())
+        return next((company for company in companies if company and self._near(company, line.day)), None)
+
+    def _near(self, scope: str, day: date) -> list[Batch]:
+        if scope in self._named:
+            return self._named[scope]
         reach = range(-SETTLE_DAYS_AFTER, SETTLE_DAYS_BEFORE + 1)
-        return [days[on] for on in (day + timedelta(days=shift) for shift in reach) if on in days]
+        return [batch for shift in reach for batch in self._days.get((scope, day + timedelta(days=shift)), ())]
+
+    def _fitting(self, scope: str, cents: int, day: date) -> list[Batch]:
+        """What has the total on the nearest day; a day, its file and its batch that are the same entries once."""
+        found = [batch for batch in self._near(scope, day) if cents in self._open(batch)]
+        away = min((abs((day - batch.effective_on).days) for batch in found), default=0)
+        once: dict[tuple[str, ...], Batch] = {}
+        for batch in sorted(found, key=lambda one: one.key):
+            if abs((day - batch.effective_on).days) == away:
+                once.setdefault(tuple(entry.trace for entry in self._left(batch, cents)), batch)
+        return list(once.values())
+
+    def _alike(self, scope: str, cents: int, fitting: list[Batch]) -> int:
+        """How many of the lines still to be matched, this one with them, could be for these same batches."""
+        return sum(
+            count
+            for (other, amount, day), count in self._expected.items()
+            if count and (other, amount) == (scope, cents) and self._fitting(scope, cents, day) == fitting
+        )
 
     def _open(self, batch: Batch) -> tuple[int, int]:
         """What is still to be debited: without and with the payments that came back before any debit was seen."""
@@ -104,14 +164,30 @@ class Batches:
             self._totals[batch.key] = (sure, sure + more)
         return self._totals[batch.key]
 
-    def _pay(self, batch: Batch, cents: int) -> tuple[FileEntry, ...]:
+    def _left(self, batch: Batch, cents: int) -> tuple[FileEntry, ...]:
+        """The entries that a debit of so many cents is for."""
         sure, _ = self._open(batch)
-        paid = tuple(
+        return tuple(
             entry
             for entry in batch.entries
             if entry.trace not in self._paid
             and (self._waits(entry.disbursement_id) or (cents != sure and self._may_wait(entry.disbursement_id)))
         )
+
+    def _pay(self, paid: tuple[FileEntry, ...]) -> tuple[FileEntry, ...]:
         self._paid |= {entry.trace for entry in paid}
-        self._totals.clear()
+        for entry in paid:
+            for key in _keys(entry):
+                self._totals.pop(key, None)
         return paid
+
+
+def _keys(entry: FileEntry) -> tuple[Key, ...]:
+    """The day, the file and the batch of an entry, each under a name that people read as well."""
+    day = (entry.company_id, entry.effective_on.isoformat())
+    names = tuple(name for name in (entry.batch_id, entry.batch_reference) if name)
+    return (day, *((*day, *names[:count]) for count in range(1, len(names) + 1)))
+
+
+def _within(one: Batch, other: Batch) -> bool:
+    return {entry.trace for entry in one.entries} <= {entry.trace for entry in other.entries}

@@ -42,7 +42,7 @@ def read_transit(text: str) -> list[TransitItem]:
 
 
 def read_entries(text: str) -> list[FileEntry]:
-    """Columns `trace,disbursement_id,company_id,effective_on,amount_cents`, optional `batch_id`."""
+    """Columns `trace,disbursement_id,company_id,effective_on,amount_cents`, optional `batch_id`, `batch_reference`."""
 
     def entry(row: dict[str, str]) -> FileEntry:
         return FileEntry(
@@ -50,6 +50,7 @@ def read_entries(text: str) -> list[FileEntry]:
             disbursement_id=_word(row, "disbursement_id"),
             company_id=_word(row, "company_id"),
             batch_id=(row.get("batch_id") or "").strip(),
+            batch_reference=(row.get("batch_reference") or "").strip(),
             effective_on=_day(row, "effective_on"),
             amount_cents=_cents(row, "amount_cents"),
         )

@@ -39,7 +39,7 @@ MEANINGS = {
     "return_amount_differs": "another amount came back than was paid",
     "reference_ambiguous": "the references lead to several payments",
     "batch_total_differs": "the debit is not the batch's total",
-    "batch_ambiguous": "several batches have this total",
+    "batch_ambiguous": "several batches have this total, and nothing says which of them it is",
     "duplicate_batch_debit": "the bank debited a batch again",
     "candidates_found": "no reference; amount and day fit",
     "digits_transposed": "no reference; two digits of the amount stand the other way round",
@@ -121,6 +121,8 @@ class FileEntry:
     batch_id: str
     effective_on: date
     amount_cents: int
+    batch_reference: str = ""
+    """What the batch in the file is called in its header, where statements may give it back."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,12 +152,8 @@ class _Run:
             return item.debit_due or len(item.evidence) < 2
 
         batches = Batches(self.entries, waits=waits, may_wait=may_wait)
-        for line in sorted(self.lines.values(), key=lambda one: (one.day, one.line_id)):
-            if line.line_id in self.ends or line.amount_cents >= 0:
-                continue
-            outcome = batches.match(line)
-            if outcome is None or outcome.reason == "unknown_payment":
-                continue
+        debits = [one for one in self.lines.values() if one.line_id not in self.ends and one.amount_cents < 0]
+        for line, outcome in batches.match(debits):
             matched = outcome.reason == "settles_batch"
             ending = Ending.MATCHED if matched else Ending.OPEN
             self.ends[line.line_id] = (ending, outcome.reason, outcome.difference_cents)

@@ -19,6 +19,7 @@ from services.payments.statements.lines import (
     StatementFault,
     StatementFile,
     StatementLine,
+    batch_in,
     company_in,
     described,
     masked,
@@ -369,6 +370,7 @@ def _proven(group: _Group, account: _Account, ids: LineIds) -> StatementAccount:
                 return_code=return_code_in(one.text) if one.type_code in RETURN_TYPES | CREDIT_TYPES else None,
                 description=described(one.text),
                 record=one.record,
+                batch_reference=batch_in(one.text),
             )
         )
     return StatementAccount(shown, group.bank, group.day, account.opening_cents, account.closing_cents, tuple(lines))

@@ -20,6 +20,7 @@ from services.payments.statements.lines import (
     StatementFault,
     StatementFile,
     StatementLine,
+    batch_in,
     company_in,
     described,
     masked,
@@ -191,6 +192,7 @@ class _Statement:
             return_code=one.return_code,
             description=described(one.text),
             record=record,
+            batch_reference=batch_in(one.text),
         )
 
     def _note(self, record: int, path: str, reason: str, explanation: str) -> None:

@@ -23,6 +23,10 @@ _DISBURSEMENT = re.compile(r"\bdsb_[0-9a-z]{26}\b", re.IGNORECASE)
 _COMPANY = re.compile(r"\b(?:CO(?:MPANY)?|ORIG(?:INATOR)?)[ .]*ID[ :.#]{1,3}([0-9A-Z]{9,10})\b", re.IGNORECASE)
 
 
+BATCH_REFERENCE = re.compile(r"\bCRN\d{6}[A-Z0-9]\d{7}\b")
+"""What our own ACH batches are called, in their headers and where banks repeat them."""
+
+
 class Kind(StrEnum):
     """What a movement is to a payer."""
 
@@ -57,6 +61,8 @@ class StatementLine:
     description: str
     record: int
     """Where it stands in the file: record (BAI2) or entry (camt.053), from 1."""
+    batch_reference: str = ""
+    """What a batch of ours is called, where the bank repeats it; no part of the line's id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +159,12 @@ def company_in(text: str) -> str:
     """The company id a bank prints beside an ACH settlement (`CO ID:1234567890`)."""
     found = _COMPANY.search(text)
     return found.group(1).upper() if found else ""
+
+
+def batch_in(text: str) -> str:
+    """What one batch of ours is called in a text; empty where none is, or several are."""
+    found = set(BATCH_REFERENCE.findall(text.upper()))
+    return found.pop() if len(found) == 1 else ""
 
 
 def return_code_in(text: str) -> str | None:

@@ -46,10 +46,13 @@ WHERE state = 'transmitted' AND transmitted_at < $1 ORDER BY transmitted_at LIMI
 """
 
 ADD_ENTRIES = """
-INSERT INTO payment_entry (batch_id, place, disbursement_id, account_id, trace, company_id, amount_cents, effective_on)
-SELECT $1, g.place, g.disbursement_id, g.account_id, g.trace, g.company_id, g.amount_cents, g.effective_on
-FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::date[]) WITH ORDINALITY
-    AS g(disbursement_id, account_id, trace, company_id, amount_cents, effective_on, place)
+INSERT INTO payment_entry (
+    batch_id, place, disbursement_id, account_id, trace, company_id, amount_cents, effective_on, batch_reference
+)
+SELECT $1, g.place, g.disbursement_id, g.account_id, g.trace, g.company_id, g.amount_cents, g.effective_on,
+    g.batch_reference
+FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::date[], $8::text[]) WITH ORDINALITY
+    AS g(disbursement_id, account_id, trace, company_id, amount_cents, effective_on, batch_reference, place)
 """
 _SENT_ENTRY = """
 SELECT e.batch_id, e.place, e.disbursement_id, e.account_id, e.trace, e.amount_cents, e.effective_on, e.acknowledged_at,
@@ -219,6 +222,7 @@ async def add_entries(tx: Connection, batch_id: str, entries: Sequence[FileEntry
         [one.company_id for one in entries],
         [one.amount_cents for one in entries],
         [one.effective_on for one in entries],
+        [one.batch_reference for one in entries],
     )
 
 

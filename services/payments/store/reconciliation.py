@@ -56,7 +56,7 @@ SELECT coalesce(e.trace, e.disbursement_id) AS trace, e.disbursement_id,
     coalesce(e.company_id, b.business_unit) AS company_id, e.batch_id,
     coalesce(e.effective_on, (b.transmitted_at AT TIME ZONE 'UTC')::date, (b.checked_at AT TIME ZONE 'UTC')::date)
         AS effective_on,
-    e.amount_cents
+    e.amount_cents, e.batch_reference
 FROM payment_entry AS e JOIN payment_batch AS b USING (batch_id)
 WHERE e.disbursement_id = ANY ($1::text[])
 """

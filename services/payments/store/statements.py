@@ -38,16 +38,16 @@ WHERE statement_id = $1 AND state = 'held'
 ADD_LINES = """
 INSERT INTO statement_line (
     line_id, statement_id, bank, account, day, value_on, amount_cents, bank_reference, reference, trace, company_id,
-    kind, return_code, description, record, taken_at
+    kind, return_code, description, record, batch_reference, taken_at
 )
 SELECT l.line_id, $1, $2, $3, l.day, l.value_on, l.amount_cents, l.bank_reference, l.reference, l.trace, l.company_id,
-    l.kind, l.return_code, l.description, l.record, $4
+    l.kind, l.return_code, l.description, l.record, l.batch_reference, $4
 FROM unnest(
     $5::text[], $6::date[], $7::date[], $8::bigint[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[],
-    $14::text[], $15::text[], $16::integer[]
+    $14::text[], $15::text[], $16::integer[], $17::text[]
 ) AS l(
     line_id, day, value_on, amount_cents, bank_reference, reference, trace, company_id, kind, return_code, description,
-    record
+    record, batch_reference
 )
 """
 _STATEMENT = """statement_id, content_sha256, place, form, bank, account, day, opening_cents, closing_cents, lines,
@@ -170,6 +170,7 @@ async def add_lines(tx: Connection, statement: Statement, lines: Sequence[Statem
         [line.return_code for line in lines],
         [line.description for line in lines],
         [line.record for line in lines],
+        [line.batch_reference for line in lines],
     )
 
 
@@ -208,4 +209,5 @@ def line_of(row: Any) -> StatementLine:
         return_code=row["return_code"],
         description=row["description"],
         record=row["record"],
+        batch_reference=row["batch_reference"],
     )

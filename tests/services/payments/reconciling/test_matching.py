@@ -2,8 +2,8 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -21,67 +21,10 @@ from services.payments.reconciling import (
     open_lines,
     read_entries,
     read_transit,
-    reconcile,
     render,
 )
-from services.payments.statements import Kind, StatementLine, StatementLineId
-
-DAY = date(2026, 3, 10)
-COMPANY = "1316402047"
-
-
-@dataclass
-class Books:
-    """A world in which everything agrees, until something is planted."""
-
-    items: list[TransitItem] = field(default_factory=list)
-    entries: list[FileEntry] = field(default_factory=list)
-    lines: list[StatementLine] = field(default_factory=list)
-    expected: set[tuple[str, str]] = field(default_factory=set)
-
-    def pay(self, number: int, cents: int, *, day: date = DAY, batch: str = "bat_1", line: bool = True) -> str:
-        """An ordered payment, and the bank's debit for it."""
-        name = f"dsb_{number}"
-        self.items.append(TransitItem(name, cents, day))
-        self.entries.append(FileEntry(f"0420003{number:08d}", name, COMPANY, batch, day, cents))
-        if line:
-            self.add(-cents, reference=name, day=day + timedelta(days=1))
-        return name
-
-    def add(self, cents: int, **said: object) -> StatementLine:
-        made = line_of(len(self.lines), cents, **said)
-        self.lines.append(made)
-        return made
-
-    def run(self, as_of: date = DAY + timedelta(days=2)) -> Reconciliation:
-        return reconcile(self.items, self.entries, self.lines, as_of=as_of)
-
-
-def line_of(number: int, cents: int, **said: object) -> StatementLine:
-    plain = StatementLine(
-        line_id=StatementLineId.derive(number),
-        account="*2468",
-        day=DAY + timedelta(days=1),
-        value_on=None,
-        amount_cents=cents,
-        bank_reference=f"BR{number}",
-        reference="",
-        trace="",
-        company_id="",
-        kind=Kind.PAYMENT if cents < 0 else Kind.RETURN,
-        return_code=None,
-        description="",
-        record=number + 1,
-    )
-    return replace(plain, **said)
-
-
-def endings(result: Reconciliation) -> dict[str, str]:
-    return {verdict.item.disbursement_id: verdict.reason for verdict in result.items}
-
-
-def reasons(result: Reconciliation) -> list[str]:
-    return [verdict.reason for verdict in result.lines]
+from services.payments.statements import Kind
+from tests.services.payments.reconciling.books import DAY, Books, endings, line_of, reasons
 
 
 def test_by_disbursement_id_and_by_trace_in_any_case():
@@ -94,47 +37,6 @@ def test_by_disbursement_id_and_by_trace_in_any_case():
     assert reasons(result) == ["settles", "settles"]
     assert not result.open
     assert "Nothing is open." in render(result)
-
-
-def test_a_batch_in_one_debit_by_company_and_day():
-    books = Books()
-    for number in range(3):
-        books.pay(number, 1000 + number, line=False)
-    books.add(-3003, company_id=COMPANY)
-    result = books.run()
-    assert set(endings(result).values()) == {"settled_in_batch"}
-    assert not result.open
-
-
-def test_a_batch_in_one_debit_by_its_own_id():
-    books = Books()
-    books.pay(1, 1000, line=False, batch="bat_7")
-    books.pay(2, 1000, line=False, batch="bat_8")
-    books.add(-1000, reference="BAT_8")
-    assert endings(books.run()) == {"dsb_1": "awaiting", "dsb_2": "settled_in_batch"}
-
-
-def test_the_rest_of_a_batch_when_one_payment_was_debited_on_its_own():
-    books = Books()
-    books.pay(1, 1000)
-    books.pay(2, 2000, line=False)
-    books.pay(3, 3000, line=False)
-    books.add(-5000, company_id=COMPANY)
-    assert endings(books.run()) == {"dsb_1": "settled", "dsb_2": "settled_in_batch", "dsb_3": "settled_in_batch"}
-
-
-def test_a_return_before_the_batch_debit_is_seen_counts_in_its_total():
-    books = Books()
-    books.pay(1, 1000, line=False)
-    books.pay(2, 2000, line=False)
-    books.add(1000, reference="dsb_1", return_code="R03")
-    first = books.run()
-    assert endings(first) == {"dsb_1": "returned", "dsb_2": "awaiting"}
-    books.items = carry_forward(books.items, first)
-    books.add(-3000, company_id=COMPANY)
-    second = books.run()
-    assert sorted(reasons(second)) == ["already_recorded", "settles_batch"]
-    assert [verdict.state for verdict in second.items] == [ItemState.RETURNED, ItemState.SETTLED]
 
 
 def test_a_late_return_opens_a_settled_payment_again():
@@ -214,16 +116,6 @@ def test_a_return_with_its_reason_speaks_of_the_payment_also_when_a_second_debit
     result = books.run()
     assert sorted(reasons(result)) == ["duplicate_debit", "returns", "settles"]
     assert endings(result) == {"dsb_1": "returned"}
-
-
-def test_a_batch_with_an_entry_the_ledger_lacks_is_paid_once():
-    books = Books()
-    for number in range(2):
-        books.pay(number, 1000, line=False)
-    del books.items[0]
-    for _ in range(2):
-        books.add(-2000, company_id=COMPANY)
-    assert sorted(reasons(books.run())) == ["duplicate_batch_debit", "settles_batch"]
 
 
 def test_a_payment_that_was_paid_is_no_candidate_for_another_debit():
