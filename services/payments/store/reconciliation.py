@@ -10,6 +10,7 @@ from contracts.errors import CairnError
 from contracts.ids import TransferId
 from kit.db import Connection
 from services.payments.domain import DisbursementState
+from services.payments.nacha.banking_days import OPERATOR_ZONE
 from services.payments.reconciling import Evidence, FileEntry, ItemState, LineVerdict, TransitItem
 from services.payments.statements import StatementLine
 from services.payments.store.statements import line_of
@@ -26,11 +27,14 @@ FOR UPDATE
 """
 HAS_OPEN_LINES = "SELECT EXISTS (SELECT FROM statement_line WHERE state = 'open')"
 
-_ITEM = """
+# The bank's day, as everything that a statement is compared with.
+_SENT_ON = f"""
+    coalesce(e.effective_on, (coalesce(b.transmitted_at, b.checked_at) AT TIME ZONE '{OPERATOR_ZONE.key}')::date)
+"""
+_ITEM = f"""
 SELECT d.disbursement_id, d.amount_cents, d.state, d.payment_number, d.voucher_number,
-    coalesce(e.effective_on, (b.transmitted_at AT TIME ZONE 'UTC')::date, (b.checked_at AT TIME ZONE 'UTC')::date)
-        AS sent_on,
-    coalesce(s.line_ids, '{}') AS line_ids, coalesce(s.debited, false) AS debited,
+    {_SENT_ON} AS sent_on,
+    coalesce(s.line_ids, '{{}}') AS line_ids, coalesce(s.debited, false) AS debited,
     coalesce(s.credited, false) AS credited
 FROM disbursement AS d
 JOIN payment_batch AS b USING (batch_id)
@@ -51,11 +55,10 @@ WHERE d.state = 'sent'
 ORDER BY d.disbursement_id LIMIT $2
 """
 ITEM = f"{_ITEM} WHERE d.disbursement_id = $1 AND d.state IN ('sent', 'settled', 'returned', 'repaired')"
-ENTRIES = """
+ENTRIES = f"""
 SELECT coalesce(e.trace, e.disbursement_id) AS trace, e.disbursement_id,
     coalesce(e.company_id, b.business_unit) AS company_id, e.batch_id,
-    coalesce(e.effective_on, (b.transmitted_at AT TIME ZONE 'UTC')::date, (b.checked_at AT TIME ZONE 'UTC')::date)
-        AS effective_on,
+    {_SENT_ON} AS effective_on,
     e.amount_cents, e.batch_reference
 FROM payment_entry AS e JOIN payment_batch AS b USING (batch_id)
 WHERE e.disbursement_id = ANY ($1::text[])

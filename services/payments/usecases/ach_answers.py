@@ -309,5 +309,5 @@ def _corrected(desk: _Desk, account: Account, change: ChangeAddendum) -> NewAcco
 
 
 def _settled_on(found: Found, now: datetime) -> date:
-    """The day the return was sent for, else today."""
-    return found.batch.effective_on or now.date()
+    """The day the return was sent for, else the operator's day."""
+    return found.batch.effective_on or operator_day(now)

@@ -13,6 +13,7 @@ from contracts.ids import DisbursementId, TransferId
 from kit.db import Connection, Database
 from services.payments.books.ledger import Kind
 from services.payments.domain import DisbursementState, PostingFailed
+from services.payments.nacha.banking_days import operator_day
 from services.payments.reconciling import (
     POSTED,
     Effect,
@@ -74,7 +75,7 @@ async def reconcile_open(*, db: Database, now: datetime) -> Turn:
             return Turn()
         items = await store.items(tx, since=now - REACH, count_max=ITEMS_MAX)
         entries = await store.entries(tx, [item.disbursement_id for item in items])
-    result = await asyncio.to_thread(reconcile, items, entries, lines, as_of=now.date())
+    result = await asyncio.to_thread(reconcile, items, entries, lines, as_of=operator_day(now))
     turn = Turn(looked_at=len(lines))
     candidates = {str(line.line.line_id) for line in matched(result)}
     for part, found in in_parts(result.lines, evidence_in(result), PART_SIZE):

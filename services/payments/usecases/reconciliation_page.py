@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from kit.db import Database
+from services.payments.nacha.banking_days import operator_day
 from services.payments.reconciling import (
     BUCKETS,
     LAST_BUCKET,
@@ -85,7 +86,7 @@ class Page:
 
 async def page_of(*, db: Database, now: datetime) -> Page:
     """Read the page; it changes nothing. Every sum on it is of one moment."""
-    as_of = now.date()
+    as_of = operator_day(now)
     async with db.transaction() as tx:
         await page_store.one_moment(tx)
         sums = await page_store.sums(tx)

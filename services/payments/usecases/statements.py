@@ -8,6 +8,7 @@ from datetime import datetime
 
 from kit.db import Connection, Database
 from services.payments.gateways import Exchange
+from services.payments.nacha.banking_days import operator_day
 from services.payments.statements import (
     STATEMENT_SUFFIXES,
     StatementAccount,
@@ -169,7 +170,7 @@ def _unproven(file: StatementFile, digest: bytes, *, now: datetime) -> Statement
         form=file.form,
         bank="",
         account="",
-        day=now.date(),
+        day=operator_day(now),
         opening_cents=None,
         closing_cents=None,
         lines=0,

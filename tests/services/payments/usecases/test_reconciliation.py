@@ -1,7 +1,7 @@
 """Statements into the database, matched three ways: settled on the bank's lines alone, once, and never lost."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import asyncpg
 import pytest
@@ -55,6 +55,17 @@ async def test_a_word_that_comes_after_the_statement_brings_its_numbers_and_move
     await books.confirm(one)
     assert await books.rows("SELECT payment_number, 1 FROM disbursement") == {f"P{one[-8:]}": 1}
     assert len(await books.desk.told(DisbursementSettled)) == 1
+
+
+async def test_today_is_the_banks_day_and_not_the_one_that_has_begun_in_greenwich(books: Books):
+    await books.send("a")
+    books.now = datetime(2026, 3, 12, 2, 30, tzinfo=UTC)
+    async with books.db.transaction() as tx:
+        await tx.execute("UPDATE payment_batch SET checked_at = $1", datetime(2026, 3, 11, 3, 30, tzinfo=UTC))
+    page = await books.page()
+    assert page.as_of == date(2026, 3, 11)
+    (payment,) = page.payments
+    assert payment.item.sent_on == date(2026, 3, 10)
 
 
 async def test_a_late_return_makes_a_settled_payment_payable_again(books: Books):
