@@ -74,7 +74,7 @@ class Payee:
     """Who is paid. `rail_before` goes on paying until an account can be used.
 
     A changed `supplier_number` is paid under from `supplier_usable_at` on, the one before meanwhile; payments wait
-    where there is none.
+    where there is none. So it is with a changed `location`.
     """
 
     provider_id: str
@@ -87,11 +87,20 @@ class Payee:
     rail_before: Rail | None
     supplier_number_before: str | None = None
     supplier_usable_at: datetime | None = None
+    location_before: str | None = None
+    location_usable_at: datetime | None = None
 
     def supplier_at(self, now: datetime) -> str | None:
         """The supplier number that payments are addressed by; None while the new one cools off and none stays."""
-        cools_off = self.supplier_usable_at is not None and now < self.supplier_usable_at
-        return self.supplier_number_before if cools_off else self.supplier_number
+        return self.supplier_number_before if _cools_off(self.supplier_usable_at, now) else self.supplier_number
+
+    def location_at(self, now: datetime) -> str | None:
+        """The supplier's location that is paid; None while the new one cools off and none stays."""
+        return self.location_before if _cools_off(self.location_usable_at, now) else self.location
+
+
+def _cools_off(usable_at: datetime | None, now: datetime) -> bool:
+    return usable_at is not None and now < usable_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +220,7 @@ def route(
     """
     if held:
         return Waits.HELD
-    if payee.supplier_at(now) is None:
+    if payee.supplier_at(now) is None or payee.location_at(now) is None:
         return Waits.COOLING_OFF
     if payee.rail is Rail.PAYMENT_VOUCHER:
         return Route(Rail.PAYMENT_VOUCHER)

@@ -23,7 +23,7 @@ from services.payments.payees.payees import (
 PAYEES_MAX = 500
 
 _PAYEE = """provider_id, supplier_number, name, tax_class, location, rail, entry_class, rail_before,
-    supplier_number_before, supplier_usable_at"""
+    supplier_number_before, supplier_usable_at, location_before, location_usable_at"""
 _ACCOUNT = """account_id, provider_id, holder_name, routing_number, account_type, last_four, sealed_number, state,
     usable_at, prenote_batch_id, prenote_on, ended_reason, correct_by"""
 _CHANGE = """change_id, provider_id, source, reference, supplier_number, tax_class, location, rail, entry_class,
@@ -43,7 +43,8 @@ LOCK = f"SELECT {_PAYEE} FROM payee WHERE provider_id = ANY ($1::text[]) ORDER B
 PAYEES = f"SELECT {_PAYEE} FROM payee ORDER BY provider_id LIMIT $1"
 SAVE_PAYEE = """
 UPDATE payee SET tax_class = $2, location = $3, rail = $4, entry_class = $5, rail_before = $6, changed_at = $7,
-    supplier_number = $8, supplier_number_before = $9, supplier_usable_at = $10
+    supplier_number = $8, supplier_number_before = $9, supplier_usable_at = $10,
+    location_before = $11, location_usable_at = $12
 WHERE provider_id = $1
 """
 # A program lists the provider; the number is the payee's, never the list's.
@@ -169,6 +170,8 @@ async def save_payee(tx: Connection, one: Payee, *, now: datetime) -> None:
         one.supplier_number,
         one.supplier_number_before,
         one.supplier_usable_at,
+        one.location_before,
+        one.location_usable_at,
     )
 
 

@@ -100,6 +100,13 @@ def _supplier(payee: Payee, now: datetime) -> str:
     return number
 
 
+def _location(payee: Payee, now: datetime) -> str:
+    """The location to which a payment to a payee that can be paid leaves."""
+    location = payee.location_at(now)
+    assert location is not None
+    return location
+
+
 async def _routes(
     tx: Connection, payees: Mapping[str, Payee], settles_on: date | None, *, now: datetime
 ) -> dict[str, Route | Waits]:
@@ -243,7 +250,7 @@ async def _order(
                 application_id=one.application_id,
                 supplier_number=one.supplier_number,
                 payee_name=payee.name,
-                location=payee.location,
+                location=_location(payee, now),
                 entry_class=payee.entry_class,
                 invoice_number=one.invoice_number,
                 invoice_on=date.fromisoformat(one.invoice_on),

@@ -51,7 +51,7 @@ class NewAccount:
 class Proposal:
     """What is to change; None stays as it is.
 
-    `old_stays`: the old account, or supplier number, pays until the new one can be used.
+    `old_stays`: the old account, supplier number or location is paid to until the new one can be used.
     """
 
     tax_class: TaxClass | None = None
@@ -192,7 +192,7 @@ async def approve_change(
 ) -> Change:
     """Make a change good. A new account is used after the cooling-off period and its prenote, the old one meanwhile.
 
-    A new supplier number is paid under after a cooling-off period of its own.
+    A new supplier number, or location, is paid to after a cooling-off period of its own.
     Raises `MakerIsChecker`, `CallBackMissing`, `ChangeNotOpen`, `NotFound`.
     """
     change = await _open_change(tx, provider_id, change_id)
@@ -214,14 +214,22 @@ async def approve_change(
 
 
 def _readdressed(payee: Payee, change: Change, *, usable_at: datetime, now: datetime) -> Payee:
-    if change.supplier_number is None:
-        return payee
-    return replace(
-        payee,
-        supplier_number=change.supplier_number,
-        supplier_number_before=payee.supplier_at(now) if change.old_stays else None,
-        supplier_usable_at=usable_at,
-    )
+    """The payee under its new supplier number or location, the old one until the period ends."""
+    if change.supplier_number is not None:
+        payee = replace(
+            payee,
+            supplier_number=change.supplier_number,
+            supplier_number_before=payee.supplier_at(now) if change.old_stays else None,
+            supplier_usable_at=usable_at,
+        )
+    if change.location is not None:
+        payee = replace(
+            payee,
+            location=change.location,
+            location_before=payee.location_at(now) if change.old_stays else None,
+            location_usable_at=usable_at,
+        )
+    return payee
 
 
 def _changed(payee: Payee, change: Change) -> Payee:
@@ -234,7 +242,6 @@ def _changed(payee: Payee, change: Change) -> Payee:
     return replace(
         payee,
         tax_class=change.tax_class or payee.tax_class,
-        location=payee.location if change.location is None else change.location,
         rail=rail,
         entry_class=change.entry_class or payee.entry_class,
         rail_before=before,

@@ -68,7 +68,7 @@ class NewChange(_Given):
     entry_class: Literal["CCD", "CTX", "PPD"] | None = None
     account: AccountGiven | None = None
     old_stays: bool = True
-    """The old account, rail or supplier number goes on paying until the new one can be used."""
+    """The old account, rail, supplier number or location goes on being paid until the new one can be used."""
     call_back: CallBackGiven
     supplier_number: SupplierNumber | None = None
     """The payee's number in the finance system."""
@@ -162,6 +162,10 @@ class PayeeListed(_Shown):
     name: Annotated[str, Field(max_length=300)]
     tax_class: TaxClass
     location: str
+    location_usable_at: Instant | None
+    """When the cooling-off period of a changed location ends."""
+    location_before: str | None
+    """Paid to until then; none where payments wait."""
     rail: Rail
     entry_class: str
     pays: Rail | Waits
@@ -306,6 +310,8 @@ def _facts(payee: Payee, way: Route | Waits) -> dict[str, object]:
         "name": payee.name,
         "tax_class": payee.tax_class,
         "location": payee.location,
+        "location_usable_at": payee.location_usable_at,
+        "location_before": payee.location_before,
         "rail": payee.rail,
         "entry_class": payee.entry_class,
         "pays": way.rail if isinstance(way, Route) else way,

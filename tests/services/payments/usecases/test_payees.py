@@ -91,7 +91,11 @@ async def test_a_change_takes_a_call_back_and_two_people(desk):
     with pytest.raises(ChangeNotOpen):
         await approve(desk, change, checker="finance/cid")
     payee = (await shown(desk)).payee
-    assert (payee.tax_class, payee.location, payee.rail) == (TaxClass.NONPROFIT, "MAIN", Rail.PAYMENT_VOUCHER)
+    assert (payee.tax_class, payee.location_at(NOW + timedelta(days=10)), payee.rail) == (
+        TaxClass.NONPROFIT,
+        "MAIN",
+        Rail.PAYMENT_VOUCHER,
+    )
 
 
 @pytest.mark.parametrize("columns", ["checked_by = made_by", "checked_by = evidence_by"])

@@ -1,4 +1,4 @@
-"""Payments are addressed by the payee's supplier number; it changes like an account, never by a program's pack."""
+"""Payments are addressed by the payee's supplier number and location; both change like an account, by no pack."""
 
 from datetime import timedelta
 
@@ -110,3 +110,39 @@ async def test_a_proposed_number_is_screened_too(desk):
         await take_screening_list(tx, lines, "sanctions", imported_by="x", now=NOW)
     await propose(desk, Proposal(supplier_number=OTHER_NUMBER, call_back=CALLED))
     assert (await shown(desk)).leaves is Waits.HELD
+
+
+async def change_location(desk, location="MAIN", *, old_stays=True):
+    return await approve(desk, await propose(desk, Proposal(location=location, call_back=CALLED, old_stays=old_stays)))
+
+
+async def locations_in_file(desk, *, now) -> list[str]:
+    batch = await approve_batch(desk, await build(desk, rail=Rail.PAYMENT_VOUCHER, now=now), now=now)
+    return [payment.location for payment in read_vouchers(batch.content).payments]
+
+
+async def test_the_old_location_is_paid_until_the_new_one_has_cooled_off(desk):
+    await desk.pay(await desk.approved(Case("ann")))
+    await change_location(desk)
+    assert await locations_in_file(desk, now=COOL - timedelta(seconds=1)) == [""]
+    await desk.pay(await desk.approved(Case("bea")))
+    assert await locations_in_file(desk, now=COOL) == ["MAIN"]
+
+
+async def test_a_location_that_is_changed_twice_in_its_cooling_off_has_never_paid(desk):
+    await desk.pay(await desk.approved(Case("ann")))
+    await change_location(desk, "SWINDLER")
+    await change_location(desk, "MAIN")
+    assert await locations_in_file(desk, now=COOL - timedelta(seconds=1)) == [""]
+
+
+async def test_payments_wait_where_the_old_location_is_not_to_be_paid(desk):
+    await desk.pay(await desk.approved(Case("ann")))
+    batch = await build(desk, rail=Rail.PAYMENT_VOUCHER)
+    await change_location(desk, old_stays=False)
+    assert (await shown(desk)).leaves is Waits.COOLING_OFF
+    with pytest.raises(BatchStopped, match=StopReason.COOLING_OFF):
+        await approve_batch(desk, batch, now=COOL - timedelta(seconds=1))
+    async with desk.db.transaction() as tx:
+        await withdraw_batch(tx, batch.batch_id, by="finance/anna", now=COOL)
+    assert await locations_in_file(desk, now=COOL) == ["MAIN"]
