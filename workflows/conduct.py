@@ -80,6 +80,8 @@ class Conduct:
         self.question: Question | None = None
         self.answer: StaffDecide | None = None
         self.approved_by: list[str] = []
+        self.review_number = 1
+        """The review of the claim that these approvals answer."""
         self.claims_reviewed: set[ClaimId] = set()
         self.barred: set[str] = set()
         """Who approved the claim under review and may not."""

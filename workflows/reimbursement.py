@@ -66,8 +66,10 @@ class Reimbursement(Examination):
         """Match the claim; what rules alone may not approve goes to staff, to as many of them as the amount takes."""
         self.approved_by.clear()
         self.barred.clear()
+        self.review_number = 1
         reviewed = await self.match_claim(due)
         for _ in range(REVIEWS_MAX):
+            self.begin_review(reviewed)
             if reviewed.status is not ClaimStatus.REFERRED or not self.makes_room(reviewed):
                 return reviewed
             decision = await self.decision_on_claim()
@@ -94,6 +96,15 @@ class Reimbursement(Examination):
             decision = await self.ask(questions.CLAIM_REVIEW, last)
         return decision
 
+    def begin_review(self, reviewed: ClaimReviewed) -> None:
+        """Where another doubt came up, forget the approvals: the same people may give them again, knowing of it."""
+        if reviewed.review_number == self.review_number:
+            return
+        self.review_number = reviewed.review_number
+        if self.approved_by:
+            self.note(f"another doubt came up: the approval of {', '.join(self.approved_by)} does not answer it")
+            self.approved_by = []
+
     def makes_room(self, reviewed: ClaimReviewed) -> bool:
         """Whether staff are to be asked: there is room for another approval, once what does not count is left out."""
         barred = [name for name in reviewed.approvals_barred if name in self.approved_by]
@@ -119,6 +130,7 @@ class Reimbursement(Examination):
             earned_on=self.earned_on,
             due_at=due.due_at,
             approved_by=self.approved_by,
+            review_number=self.review_number,
             refused_by=refused_by,
         )
         # A close by staff arriving while the claim is matched would give back money that is about to be owed.

@@ -155,6 +155,7 @@ def review(
     earned_on: str,
     due_at: datetime,
     approved_by: Sequence[str],
+    review_number: int,
     refused_by: str | None,
 ) -> ReviewClaim:
     """Match a claim against award, enrollment, credential, price and window."""
@@ -173,6 +174,7 @@ def review(
         submitted_at=claim.submitted_at,
         auto_approve_max_cents=plan.claim_auto_approve_max_cents,
         approved_by=list(approved_by),
+        review_number=review_number,
         refused_by=refused_by,
         lines=claim.lines,
         documents=claim.documents,

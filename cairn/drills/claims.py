@@ -32,6 +32,7 @@ async def run(trial: Trial) -> None:
     await _in_other_writing(trial, desk)
     await _nearly_the_same(trial, desk)
     await _two_people(trial, desk)
+    await _doubted_meanwhile(trial, desk)
     await _was_charged(trial, desk)
     await _was_charged_meanwhile(trial, desk)
     await _late(trial, desk)
@@ -74,6 +75,20 @@ async def _two_people(trial: Trial, desk: Desk) -> None:
         trial.equal(f"a large claim approved by {len(approved_by)}", ClaimStatus.REFERRED, seen)
     last = (await desk.claim("large", approved_by=["ada", "ben"], **large)).status
     trial.equal("a large claim approved by two people", ClaimStatus.APPROVED, last)
+
+
+async def _doubted_meanwhile(trial: Trial, desk: Desk) -> None:
+    """A twin comes while people look at the claim for its size; then the second of them approves its size."""
+    for name in ("before", "after"):
+        await desk.earned(name, person="another person")
+    large = {"auto_approve_max_cents": CENTS - 1}
+    await desk.claim("before", **large)
+    await desk.claim("before", approved_by=["ada"], **large)
+    await desk.claim("after")
+    seen = (await desk.claim("before", approved_by=["ada", "ben"], **large)).status
+    trial.equal("a large claim whose twin came after the first approval", ClaimStatus.REFERRED, seen)
+    last = (await desk.claim("before", approved_by=["ada", "ben"], review_number=2, **large)).status
+    trial.equal("the same claim, approved with its twin before people", ClaimStatus.APPROVED, last)
 
 
 async def _was_charged(trial: Trial, desk: Desk) -> None:
@@ -130,6 +145,10 @@ def nothing_is_open(*_: Any) -> bool:
     return False
 
 
+def nothing_came_up(*_: Any) -> frozenset[str]:
+    return frozenset()
+
+
 def one_is_enough(claim: Any, rules: Any) -> int:
     return 1
 
@@ -173,6 +192,13 @@ FAULTS = (
         "claims",
         patches("services.payments.claims.checks:approvers_by_amount", one_is_enough),
         "a large claim approved by 1",
+    ),
+    Fault(
+        "claim-later-doubt-approved-unseen",
+        "Whoever approved a claim has also approved what came up afterwards.",
+        "claims",
+        patches("services.payments.usecases.claims:_came_up_since", nothing_came_up),
+        "a large claim whose twin came after the first approval",
     ),
     Fault(
         "claim-paid-before-the-answer",

@@ -144,6 +144,8 @@ class ReviewClaim(StepInput):
     documents: Annotated[list[ClaimDocument], Field(max_length=16)] = []
     cost_lines: Annotated[list[CostLine], Field(max_length=8)] = []
     """The plan's cost lines, with what other money already pays of each."""
+    review_number: Annotated[int, Field(ge=1)] = 1
+    """The review that `approved_by` answers; approvals of an earlier one do not count."""
 
 
 class ClaimStatus(StrEnum):
@@ -162,6 +164,8 @@ class ClaimReviewed(StepOutput):
     """Of those who approved, the people whose word counts toward what the amount takes."""
     approvals_barred: Annotated[list[str], Field(max_length=4)] = []
     """Of those who approved, the ones who may not: the provider itself, or who recorded a change of its payee."""
+    review_number: Annotated[int, Field(ge=1)] = 1
+    """The review that a referred claim waits in: a doubt that came up after people approved begins another."""
 
 
 REVIEW_CLAIM = Step("payments.review_claim.v1", Queue.PAYMENTS, ReviewClaim, ClaimReviewed, StepPace.DECIDE)

@@ -90,12 +90,22 @@ def determined(outcome: Eligibility, *, plan: CasePlan = PLAN, missing: list[str
 
 
 def reviewed(
-    status: ClaimStatus, approved_cents: int = 0, reason: str = "price_above_award", barred: Sequence[str] = ()
+    status: ClaimStatus,
+    approved_cents: int = 0,
+    reason: str = "price_above_award",
+    barred: Sequence[str] = (),
+    review_number: int = 1,
 ) -> ClaimReviewed:
     check = payments.ClaimCheck(
         check="price", passed=status is ClaimStatus.APPROVED, reason=reason, text="As invoiced."
     )
-    return ClaimReviewed(status=status, approved_cents=approved_cents, checks=[check], approvals_barred=list(barred))
+    return ClaimReviewed(
+        status=status,
+        approved_cents=approved_cents,
+        checks=[check],
+        approvals_barred=list(barred),
+        review_number=review_number,
+    )
 
 
 class FakeSteps:

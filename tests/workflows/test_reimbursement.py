@@ -100,6 +100,21 @@ async def test_approvals_that_do_not_count_never_cost_the_provider_its_claim(cas
     assert heard == [[], ["rita"], ["rob"], ["ruth"], ["ron"], ["ann"], ["ann", "ben"]]
 
 
+async def test_approvals_before_another_doubt_are_given_anew_by_whoever_gave_them(case: Case, steps: FakeSteps) -> None:
+    anew = reviewed(ClaimStatus.REFERRED, review_number=2)
+    steps.script(REVIEW_CLAIM, REFERRED, REFERRED, anew, anew)
+    await case.start()
+    await case.to_claim()
+    await case.tell(case.claimed())
+    await approve(case, steps, "ann", "ben")
+    view = await case.reaches(Stage.CLAIM, question="claim_review")
+    assert sum("another doubt came up" in line for line in view.history) == 1
+    await approve(case, steps, "ann", "ben")
+    await case.reaches(Stage.REIMBURSEMENT)
+    heard = [(each.review_number, each.approved_by) for each in steps.of(REVIEW_CLAIM)]
+    assert heard == [(1, []), (1, ["ann"]), (1, ["ann", "ben"]), (2, ["ann"]), (2, ["ann", "ben"])]
+
+
 async def test_more_approvals_than_any_amount_takes_begin_anew(case: Case, steps: FakeSteps) -> None:
     """Payments of an earlier release does not say who was barred."""
     steps.script(REVIEW_CLAIM, *[REFERRED] * 5)

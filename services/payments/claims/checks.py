@@ -340,6 +340,8 @@ class Review:
     checks: tuple[ClaimCheck, ...]
     approvers_needed: int = 0
     """How many different people have to approve it; none where rules alone may."""
+    doubts: frozenset[str] = frozenset()
+    """Why people have to decide, where nothing has to be mended before."""
 
 
 def review(file: ClaimFile) -> Review:
@@ -358,9 +360,10 @@ def review(file: ClaimFile) -> Review:
         return Review(ClaimStatus.REFUSED, checks, needed)
     if Remedy.MEND in remedies:
         return Review(ClaimStatus.RETURNED, checks, needed)
+    doubts = frozenset(failure.reason for failure in failures)
     if len(file.approvers) < needed:
-        return Review(ClaimStatus.REFERRED, checks, needed)
-    return Review(ClaimStatus.APPROVED, checks, needed)
+        return Review(ClaimStatus.REFERRED, checks, needed, doubts)
+    return Review(ClaimStatus.APPROVED, checks, needed, doubts)
 
 
 def approvers_needed(file: ClaimFile, failures: Sequence[Failure]) -> int:

@@ -25,8 +25,14 @@ from services.payments.store import funding as funding_store
 from services.payments.store import payees as payee_store
 from services.payments.store import program as program_store
 from services.payments.store import vouchers as voucher_store
+from services.payments.store.claim_queues import OpenReview
 from services.payments.store.claims import Claim, Decision
-from services.payments.usecases.charges import ask_whether_charged, not_answered_by, stop_approved
+from services.payments.usecases.charges import (
+    PERSON_SAYS_CHARGED,
+    ask_whether_charged,
+    not_answered_by,
+    stop_approved,
+)
 from services.payments.usecases.postings import post_or_fail, transfer_of
 from services.payments.usecases.waiting import serve_waiting
 
@@ -39,10 +45,17 @@ async def review_claim(ask: ReviewClaim, *, business_unit: str, db: Database, no
     async with db.transaction() as tx:
         await funding_store.lock_case(tx, ask.application_id)
         earlier = await claim_store.claim(tx, ask.claim_id)
+        seen = await queue_store.review_of(tx, ask.claim_id)
+        if seen is not None and seen.review_number != ask.review_number:
+            ask = ask.model_copy(update={"approved_by": []})
         if earlier is not None and not _asks_anew(earlier, ask):
-            return _answer(earlier)
+            return _answer(earlier, seen)
         file = await _open_file(tx, ask, now=now)
         found = review(file)
+        if seen is not None and _came_up_since(seen, found):
+            await _supersede(tx, file, now=now)
+            file = replace(file, claim=ask.model_copy(update={"approved_by": []}))
+            found = review(file)
         return await _decide(tx, file, found, earlier, business_unit=business_unit, now=now)
 
 
@@ -72,13 +85,26 @@ def _asks_anew(earlier: Claim, ask: ReviewClaim) -> bool:
     return earlier.status is ClaimStatus.REFERRED and not earlier.is_stopped and not heard
 
 
-def _answer(claim: Claim) -> ClaimReviewed:
+def _came_up_since(seen: OpenReview, found: Review) -> frozenset[str]:
+    """The doubts that were not before the people who look at the claim. The person's own word stops it by itself."""
+    return found.doubts - {*seen.reasons, PERSON_SAYS_CHARGED}
+
+
+async def _supersede(tx: Connection, file: ClaimFile, *, now: datetime) -> None:
+    """Close the review that does not name every doubt; whoever approved in it is kept there, and counts no more."""
+    for name in file.approvers:
+        await queue_store.say(tx, file.claim.claim_id, name, "approve", "through the case", now=now)
+    await queue_store.decide(tx, file.claim.claim_id, "superseded", now=now)
+
+
+def _answer(claim: Claim, seen: OpenReview | None) -> ClaimReviewed:
     # A stopped claim was approved, and its case hears what it heard: those who look at it now decide on it apart.
     return ClaimReviewed(
         status=ClaimStatus.APPROVED if claim.is_stopped else claim.status,
         approved_cents=claim.claimed_cents if claim.is_stopped else claim.approved_cents,
         checks=list(claim.checks),
         due_at=claim.due_at,
+        review_number=seen.review_number if seen else 1,
         **_who_counts(claim.approved_by, claim.approvers),
     )
 
@@ -175,11 +201,13 @@ async def _decide(
             await stop_approved(tx, ask.claim_id, now=now)
     if facts and file.funding is not None:
         await serve_waiting(tx, file.funding.book, now=now)
+    waits = await queue_store.review_of(tx, ask.claim_id)
     return ClaimReviewed(
         status=found.status,
         approved_cents=decision.approved_cents,
         checks=list(found.checks),
         due_at=decision.due_at,
+        review_number=waits.review_number if waits else 1,
         **_who_counts(ask.approved_by, decision.approvers),
     )
 

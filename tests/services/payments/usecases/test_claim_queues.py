@@ -86,6 +86,53 @@ async def test_neither_the_provider_nor_who_recorded_its_payee_approves(ruled, b
     assert (await ruled.review(case, approved_by=[barred, "ada", "ben"], **LARGE)).status is ClaimStatus.APPROVED
 
 
+async def twin_of(ruled: Desk, case: Case) -> None:
+    """The provider claims for the same person once more, while people look at the case's claim."""
+    twin = await ready(ruled, f"twin of {case.name}", person=case.name)
+    assert "claim_resembles" in failed(await ruled.review(twin))
+
+
+async def test_an_approval_does_not_answer_a_doubt_that_came_up_later(ruled):
+    case = await ready(ruled)
+    await ruled.review(case, **LARGE)
+    assert (await ruled.review(case, approved_by=["ada"], **LARGE)).review_number == 1
+    await twin_of(ruled, case)
+    for _ in range(2):
+        # The second time is the same step once more, after its answer was lost.
+        heard = await ruled.review(case, approved_by=["ada", "ben"], **LARGE)
+        assert (heard.status, heard.review_number, heard.approvals_counted) == (ClaimStatus.REFERRED, 2, [])
+        [waiting] = [one for one in await queue_of(Queue.DUPLICATES, db=ruled.db) if one.claim_id == case.claim_id]
+        assert {"above_self_approval", "claim_resembles"} <= set(waiting.reasons)
+        assert waiting.approved == ()
+    assert (await ruled.review(case, approved_by=["ada"], review_number=2, **LARGE)).status is ClaimStatus.REFERRED
+    answered = await ruled.review(case, approved_by=["ada", "ben"], review_number=2, **LARGE)
+    assert (answered.status, answered.approvals_counted) == (ClaimStatus.APPROVED, ["ada", "ben"])
+    async with ruled.db.connection() as connection:
+        words = await connection.fetch(
+            "SELECT review_number, decision, array_agg(person ORDER BY person) AS who"
+            " FROM claim_review JOIN claim_word USING (claim_id, review_number)"
+            " WHERE claim_id = $1 GROUP BY 1, 2 ORDER BY 1",
+            case.claim_id,
+        )
+    assert [tuple(row) for row in words] == [(1, "superseded", ["ada", "ben"]), (2, "approved", ["ada", "ben"])]
+
+
+async def test_one_persons_approval_does_not_answer_a_later_doubt_either(ruled):
+    case = await ready(ruled)
+    await ruled.review(case, participant_charged_cents=1)
+    await twin_of(ruled, case)
+    assert (await ruled.review(case, approved_by=["ada"], participant_charged_cents=1)).status is ClaimStatus.REFERRED
+    again = await ruled.review(case, approved_by=["ada"], participant_charged_cents=1, review_number=2)
+    assert again.status is ClaimStatus.APPROVED
+
+
+async def test_a_refusal_needs_no_second_look(ruled):
+    case = await ready(ruled)
+    await ruled.review(case, **LARGE)
+    await twin_of(ruled, case)
+    assert (await ruled.review(case, refused_by="ada", **LARGE)).status is ClaimStatus.REFUSED
+
+
 async def test_the_table_itself_refuses_too_few_and_the_same_twice(ruled):
     case = await ready(ruled)
     for said in ([], ["ada", "ben"]):
