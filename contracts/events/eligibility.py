@@ -1,7 +1,7 @@
 """Facts that the eligibility service owns: published programs and determinations."""
 
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -100,6 +100,10 @@ class ListedInterestRate(_Listed):
     calendar_year: Annotated[int, Field(ge=2000, le=2200)]
     basis_points: Annotated[int, Field(ge=0, le=5000)]
     source: Annotated[str, Field(min_length=1, max_length=200)]
+    accrues_by: Literal["day", "month"] = "day"
+    """A day costs 1/365 of the rate, or its share of its calendar month's twelfth."""
+    minimum_cents: Cents = 0
+    """Interest on a payment of this year that comes to less is not owed."""
 
 
 class ListedClaimRules(_Listed):

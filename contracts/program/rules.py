@@ -154,6 +154,10 @@ class InterestRate(Entry):
     calendar_year: Annotated[int, Field(ge=2000, le=2200)]
     basis_points: Annotated[int, Field(ge=0, le=5000)]
     source: Citation
+    accrues_by: Literal["day", "month"] = "day"
+    """A day costs 1/365 of the rate, or its share of its calendar month's twelfth."""
+    minimum_cents: Cents = 0
+    """Interest on a payment of this year that comes to less is not owed."""
 
 
 class ApprovalLevel(Entry):

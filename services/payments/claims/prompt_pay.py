@@ -6,6 +6,7 @@ what is unpaid of it after thirty days is added to the principal (ORC 126.30 (E)
 zone.
 """
 
+from calendar import monthrange
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -20,6 +21,7 @@ COMPOUNDING_DAYS = 30
 ESCALATION_DAYS = 10
 """An undecided claim is put before people this long after it came: early enough to write within the fifteen days."""
 DAYS_OF_YEAR = 365
+MONTHS_OF_YEAR = 12
 BASIS = 10_000
 
 
@@ -30,8 +32,19 @@ class RateUnknown(Conflict):
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """What one calendar year's interest is counted by, as the program pack lists it."""
+
+    basis_points: int
+    by_month: bool = False
+    """A calendar month costs a twelfth of the year's rate, a day its share of that; else each day costs 1/365."""
+    minimum_cents: int = 0
+    """Interest that comes to less by a day of payment in this year is not owed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Interest:
-    """What a late payment costs beside the payment itself."""
+    """What a late payment costs beside the payment itself; no cent where it comes to less than the minimum."""
 
     first_on: date
     last_on: date
@@ -72,11 +85,11 @@ def end_of(day: date, zone: str) -> datetime:
     return start_of(day + timedelta(days=1), zone) - timedelta(seconds=1)
 
 
-def interest(unpaid_cents: int, due_on: date, paid_on: date, rates: Mapping[int, int]) -> Interest | None:
+def interest(unpaid_cents: int, due_on: date, paid_on: date, rates: Mapping[int, Rate]) -> Interest | None:
     """Interest on a payment of `unpaid_cents`; None where it was in time.
 
-    `rates` are basis points by calendar year; each day costs 1/365 of its own year's rate, and every thirtieth day the
-    interest so far joins the principal. Rounded half up, once, at the end. Raises `RateUnknown`.
+    `rates` are by calendar year; each day costs its share of its own year's rate, and every thirtieth day the interest
+    so far joins the principal. Rounded half up, once, at the end. Raises `RateUnknown`.
     """
     if paid_on <= due_on:
         return None
@@ -86,15 +99,21 @@ def interest(unpaid_cents: int, due_on: date, paid_on: date, rates: Mapping[int,
         to_day = min(paid_on, from_day + timedelta(days=COMPOUNDING_DAYS - 1))
         principal += principal * _share(from_day, to_day, rates)
         from_day = to_day + timedelta(days=1)
-    return Interest(first_on, paid_on, (paid_on - due_on).days, int(principal - unpaid_cents + Fraction(1, 2)))
+    cents = int(principal - unpaid_cents + Fraction(1, 2))
+    owed = cents if cents >= rates[paid_on.year].minimum_cents else 0
+    return Interest(first_on, paid_on, (paid_on - due_on).days, owed)
 
 
-def _share(from_day: date, to_day: date, rates: Mapping[int, int]) -> Fraction:
+def _share(from_day: date, to_day: date, rates: Mapping[int, Rate]) -> Fraction:
     """What these days, both included, cost of a principal."""
     share = Fraction(0)
-    for year in range(from_day.year, to_day.year + 1):
-        if year not in rates:
-            raise RateUnknown(calendar_year=year)
-        first, last = max(from_day, date(year, 1, 1)), min(to_day, date(year, 12, 31))
-        share += Fraction(rates[year] * ((last - first).days + 1), BASIS * DAYS_OF_YEAR)
+    first = from_day
+    while first <= to_day:
+        if first.year not in rates:
+            raise RateUnknown(calendar_year=first.year)
+        rate, days_of_month = rates[first.year], monthrange(first.year, first.month)[1]
+        last = min(to_day, first.replace(day=days_of_month))
+        parts_of_year = MONTHS_OF_YEAR * days_of_month if rate.by_month else DAYS_OF_YEAR
+        share += Fraction(rate.basis_points * ((last - first).days + 1), BASIS * parts_of_year)
+        first = last + timedelta(days=1)
     return share

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from kit.db import Connection, Database
-from services.payments.claims.prompt_pay import ESCALATION_DAYS, Interest, RateUnknown, day_in, interest, notice_due
+from services.payments.claims.prompt_pay import (
+    ESCALATION_DAYS,
+    Interest,
+    Rate,
+    RateUnknown,
+    day_in,
+    interest,
+    notice_due,
+)
 from services.payments.store import claim_queues as queue_store
 from services.payments.store import claim_rules
 from services.payments.store import late_payments as store
@@ -86,7 +94,10 @@ async def what_is_late(*, db: Database, now: datetime) -> Lateness:
 
 async def _interest(tx: Connection, program_id: str | None, cents: int, due_on: date, paid_on: date) -> Interest | None:
     rules = await claim_rules.rules_of(tx, program_id or "")
-    rates = {rate.calendar_year: rate.basis_points for rate in rules.interest_rates}
+    rates = {
+        rate.calendar_year: Rate(rate.basis_points, rate.accrues_by == "month", rate.minimum_cents)
+        for rate in rules.interest_rates
+    }
     try:
         return interest(cents, due_on, paid_on, rates)
     except RateUnknown:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.payments.claims.prompt_pay import (
+    Rate,
     RateUnknown,
     day_in,
     due,
@@ -18,7 +19,7 @@ from services.payments.claims.prompt_pay import (
     start_of,
 )
 
-RATES = {2025: 800, 2026: 700}
+RATES = {2025: Rate(800), 2026: Rate(700)}
 NEW_YORK = ZoneInfo("America/New_York")
 CAME = datetime(2026, 3, 10, 15, 0, tzinfo=UTC)
 
@@ -46,6 +47,37 @@ def test_interest_as_worked_by_hand(cents, due_on, paid_on, days, owed):
     assert found is not None
     assert (found.days, found.cents) == (days, owed)
     assert (found.first_on, found.last_on) == (due_on + timedelta(days=1), paid_on)
+
+
+@pytest.mark.parametrize(
+    ("due_on", "paid_on", "owed"),
+    [
+        # A whole April: 300,000 x 7 % / 12 = 1,750
+        (date(2026, 3, 31), date(2026, 4, 30), 1_750),
+        # Ten days of thirty: 1,750 / 3 = 583.33
+        (date(2026, 3, 31), date(2026, 4, 10), 583),
+        # Ten days of twenty-eight: 1,750 x 10 / 28 = 625
+        (date(2026, 1, 31), date(2026, 2, 10), 625),
+        # Ten days of December at 8 % (2,000 x 10 / 31 = 645.16), ten of January at 7 % (1,750 x 10 / 31 = 564.52)
+        (date(2025, 12, 21), date(2026, 1, 10), 1_210),
+        # May: thirty of its days (1,693.55), and one on 301,693.55 (56.77)
+        (date(2026, 4, 30), date(2026, 5, 31), 1_750),
+    ],
+)
+def test_interest_by_the_month_as_worked_by_hand(due_on, paid_on, owed):
+    by_month = {2025: Rate(800, by_month=True), 2026: Rate(700, by_month=True)}
+    found = interest(300_000, due_on, paid_on, by_month)
+    assert found is not None
+    assert found.cents == owed
+
+
+@pytest.mark.parametrize(("minimum_cents", "owed"), [(575, 575), (576, 0), (1_000, 0)])
+@pytest.mark.parametrize("by_month", [False, True])
+def test_interest_below_the_minimum_of_the_year_of_payment_is_not_owed(minimum_cents, owed, by_month):
+    cents = 295_714 if by_month else 300_000
+    found = interest(cents, date(2026, 3, 31), date(2026, 4, 10), {2026: Rate(700, by_month, minimum_cents)})
+    assert found is not None
+    assert (found.days, found.cents) == (10, owed)
 
 
 def test_a_payment_in_time_costs_nothing():

@@ -51,6 +51,28 @@ async def test_interest_runs_from_the_day_after_the_due_day_and_is_recorded_once
     assert await rated.stages() == before
 
 
+@pytest.mark.parametrize(
+    ("said", "owed"),
+    [
+        ({"accrues_by": "month"}, 583),
+        ({"minimum_cents": 576}, 0),
+        ({"accrues_by": "month", "minimum_cents": 583}, 583),
+    ],
+)
+async def test_basis_and_minimum_are_the_programs(rated, said, owed):
+    rates = [RATES[0].model_copy(update=said)]
+    rules = RULES.model_copy(update={"charge_answer_days": 0, "interest_rates": rates})
+    async with rated.db.transaction() as tx:
+        await follow_program(published(version=3).model_copy(update={"claim_rules": rules}), tx, now=NOW)
+    payment = await rated.pay(await rated.approved(Case("ann")))
+    await batch_of(rated)
+    await confirm(rated, paid(payment, date(2026, 4, 19)))
+    assert await record_interest(db=rated.db, now=NOW) == 1
+    # What comes to less than the minimum stays on record with its days, so that nobody wonders.
+    [found] = (await what_is_late(db=rated.db, now=NOW)).interest
+    assert (found.days, found.cents) == (10, owed)
+
+
 async def test_the_due_day_is_the_programs_in_the_file_and_in_the_interest(rated):
     case = Case("ann")
     await rated.hold(case)
