@@ -60,9 +60,9 @@ def due(proper_invoice_at: datetime, zone: str) -> date:
     return day_in(zone, proper_invoice_at) + timedelta(days=DUE_DAYS)
 
 
-def notice_due(received_at: datetime) -> datetime:
-    """By when the provider must have been told in writing of every defect."""
-    return received_at + timedelta(days=NOTICE_DAYS)
+def notice_due(received_at: datetime, zone: str) -> datetime:
+    """By when the provider must have been told in writing of every defect: the end of the fifteenth day after it."""
+    return end_of(day_in(zone, received_at) + timedelta(days=NOTICE_DAYS), zone)
 
 
 def escalation_due(received_at: datetime) -> datetime:

@@ -6,7 +6,6 @@ from typing import Any
 
 from contracts.errors import NotFound
 from kit.clock import SystemClock
-from services.payments.claims.prompt_pay import notice_due
 from services.payments.claims.queues import Queue
 from services.payments.desk.opening import officer, opened
 from services.payments.settings import PaymentsSettings
@@ -62,7 +61,7 @@ async def late(settings: PaymentsSettings) -> dict[str, Any]:
                 "claim_id": one.claim_id,
                 "provider_id": one.provider_id,
                 "received_at": one.received_at.isoformat(),
-                "notice_due_at": notice_due(one.received_at).isoformat(),
+                "notice_due_at": one.notice_due_at.isoformat(),
             }
             for one in found.undecided
         ],

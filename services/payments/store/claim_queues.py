@@ -7,6 +7,7 @@ from datetime import date, datetime
 from contracts.events.applications import ClaimSubmitted
 from contracts.ids import ApplicationId, ClaimId
 from kit.db import Connection
+from services.payments.claims.prompt_pay import notice_due
 from services.payments.claims.queues import Queue
 from services.payments.claims.requests import RequestSlot
 
@@ -60,11 +61,16 @@ SELECT count(*) AS claims, coalesce(sum(claimed_cents), 0)::bigint AS cents FROM
 WHERE program_id = $1 AND provider_id = $2 AND request_month = $3 AND request_number = $4 AND status <> 'refused'
     AND kind = 'claim'
 """
+# The zone whose days count; a claim may be there before the rules of its program are.
+_ZONE = """coalesce(
+    (SELECT u.rules ->> 'time_zone' FROM application AS a JOIN claim_rules AS u USING (program_id)
+    WHERE a.application_id = {of}.application_id), 'UTC'
+) AS time_zone"""
 RECEIVED = """
 INSERT INTO claim_receipt (claim_id, application_id, provider_id, received_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (claim_id) DO NOTHING
 """
-ESCALATE = """
+ESCALATE = f"""
 UPDATE claim_receipt AS r SET escalated_at = $2
 WHERE r.claim_id IN (
     SELECT w.claim_id FROM claim_receipt AS w
@@ -73,10 +79,10 @@ WHERE r.claim_id IN (
         AND NOT EXISTS (SELECT FROM claim AS c WHERE c.claim_id = w.claim_id AND c.status <> 'referred')
     ORDER BY w.received_at, w.claim_id LIMIT $3 FOR UPDATE SKIP LOCKED
 )
-RETURNING r.claim_id, r.application_id, r.provider_id, r.received_at
+RETURNING r.claim_id, r.application_id, r.provider_id, r.received_at, {_ZONE.format(of="r")}
 """
-UNDECIDED = """
-SELECT w.claim_id, w.application_id, w.provider_id, w.received_at FROM claim_receipt AS w
+UNDECIDED = f"""
+SELECT w.claim_id, w.application_id, w.provider_id, w.received_at, {_ZONE.format(of="w")} FROM claim_receipt AS w
 WHERE w.received_at <= $1
     AND NOT EXISTS (SELECT FROM ended_case AS e WHERE e.application_id = w.application_id)
     AND NOT EXISTS (SELECT FROM claim AS c WHERE c.claim_id = w.claim_id AND c.status <> 'referred')
@@ -113,6 +119,13 @@ class Receipt:
     application_id: ApplicationId
     provider_id: str
     received_at: datetime
+    time_zone: str
+    """The program's, whose days count."""
+
+    @property
+    def notice_due_at(self) -> datetime:
+        """By when its defects must have been told."""
+        return notice_due(self.received_at, self.time_zone)
 
 
 async def open_review(

@@ -8,7 +8,7 @@ from contracts.events.applications import ClaimSubmitted
 from contracts.events.payments import ClaimEscalated
 from kit import outbox
 from kit.db import Connection, Database
-from services.payments.claims.prompt_pay import ESCALATION_DAYS, day_in, notice_due
+from services.payments.claims.prompt_pay import ESCALATION_DAYS, day_in
 from services.payments.claims.queues import ApprovedBefore, DecidedInItsCase, NotInReview, PayeeRecorder, Queue
 from services.payments.claims.requests import RequestSlot, slot_for
 from services.payments.domain import person, two_people
@@ -117,7 +117,7 @@ async def escalate_undecided(*, db: Database, now: datetime) -> int:
                 claim_id=one.claim_id,
                 provider_id=one.provider_id,
                 received_at=one.received_at,
-                notice_due_at=notice_due(one.received_at),
+                notice_due_at=one.notice_due_at,
                 escalated_at=now,
             )
             for one in late

@@ -15,7 +15,6 @@ from services.payments.claims.prompt_pay import (
     RateUnknown,
     day_in,
     interest,
-    notice_due,
 )
 from services.payments.store import claim_queues as queue_store
 from services.payments.store import claim_rules
@@ -88,7 +87,7 @@ async def what_is_late(*, db: Database, now: datetime) -> Lateness:
             owed = await _interest(tx, claim.program_id, claim.amount_cents, claim.due_on, today)
             unpaid.append(LateClaim(claim, owed))
         on_record, count, cents = await store.latest_obligations(tx, LATE_SHOWN_MAX)
-    overdue = sum(notice_due(one.received_at) < now for one in undecided)
+    overdue = sum(one.notice_due_at < now for one in undecided)
     return Lateness(undecided, overdue, unpaid, on_record, count, cents)
 
 

@@ -103,8 +103,22 @@ def test_interest_never_shrinks_and_what_is_unpaid_after_thirty_days_bears_inter
     assert abs(month.cents + (rest.cents if rest else 0) - whole.cents) <= 1
 
 
-def test_the_clocks_of_a_claim():
-    assert (escalation_due(CAME), notice_due(CAME)) == (CAME + timedelta(days=10), CAME + timedelta(days=15))
+def test_an_undecided_claim_is_put_before_people_on_the_tenth_day():
+    assert escalation_due(CAME) == CAME + timedelta(days=10)
+
+
+@pytest.mark.parametrize(
+    ("came", "ends"),
+    [
+        # Late in the evening it is tomorrow in UTC already; the fifteenth day is the program's.
+        (datetime(2026, 2, 20, 23, 30, tzinfo=NEW_YORK), "2026-03-08T04:59:59Z"),
+        # The clocks go forward on 8 March, and back on 1 November: the fifteenth day ends whole all the same.
+        (datetime(2026, 3, 1, 0, 0, tzinfo=NEW_YORK), "2026-03-17T03:59:59Z"),
+        (datetime(2026, 10, 20, 23, 59, tzinfo=NEW_YORK), "2026-11-05T04:59:59Z"),
+    ],
+)
+def test_a_notice_is_in_time_to_the_end_of_the_programs_fifteenth_day(came, ends):
+    assert notice_due(came.astimezone(UTC), NEW_YORK.key) == datetime.fromisoformat(ends)
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,8 @@ from tests.services.payments.case import NOW, PROGRAM, PROVIDER, Case, Desk, pub
 from tests.services.payments.usecases.test_charges import RULES, nothing_to_pay
 from tests.services.payments.usecases.test_claims import batch_of, failed
 
+FIFTEENTH = end_of(date(2026, 3, 25), RULES.time_zone)
+"""The fifteenth day after a claim came on 10 March."""
 LARGE = {"auto_approve_max_cents": 100_000}
 
 
@@ -224,11 +226,11 @@ async def test_an_undecided_claim_is_escalated_once_before_the_fifteenth_day(rul
     assert await escalate_undecided(db=ruled.db, now=NOW + timedelta(days=10)) == 1
     assert await escalate_undecided(db=ruled.db, now=NOW + timedelta(days=11)) == 0
     [fact] = await ruled.told(ClaimEscalated)
-    assert (fact["claim_id"], fact["notice_due_at"]) == (silent.claim_id, NOW + timedelta(days=15))
+    assert (fact["claim_id"], fact["notice_due_at"]) == (silent.claim_id, FIFTEENTH)
     [raised] = await open_alerts(db=ruled.db)
     assert (raised.code, raised.provider_id) == ("claim_undecided", PROVIDER)
     assert silent.claim_id in raised.explanation
-    assert "2026-03-25 15:00 UTC" in raised.explanation
+    assert f"{FIFTEENTH:%Y-%m-%d %H:%M} UTC" in raised.explanation
 
 
 def submitted(case: Case) -> ClaimSubmitted:
