@@ -23,6 +23,7 @@ from services.payments.usecases.coalescer import Coalescer, Waiting
 from services.payments.usecases.funding import hold_funds
 from services.payments.usecases.holding import encumbering, holding
 from services.payments.usecases.program import follow_program
+from services.payments.usecases.proof import prove_books
 
 CALLERS = (16, 64, 256)
 REQUESTS_PER_CALLER, REQUESTS_LEAST = 60, 12_000
@@ -123,8 +124,7 @@ async def _measure_on(ground: Ground, report: Report, past: int, rates: dict[str
         rates["plain 0"] = plain.rate
         report.add(f"Plain rebuild of pgledger, {RIVAL_CALLERS} callers, {with_past}", plain.shown)
     began = time.perf_counter()
-    async with db.connection() as connection:
-        proof = await store.prove(connection)
+    proof = await prove_books(db=db)
     if not proof.is_right:
         raise RuntimeError(f"the books are not right: {proof}")
     report.add(f"Proof of {proof.entries:,} entries", f"{time.perf_counter() - began:.1f} s")

@@ -9,7 +9,7 @@ from kit.db import Database
 from kit.telemetry import logger
 from services.payments.books.ledger import Proof
 from services.payments.store import ledger as ledger_store
-from services.payments.usecases.proof import PROOF_SECONDS_MAX
+from services.payments.usecases.proof import PROOF_SECONDS_MAX, PROOF_SETTINGS
 
 EVERY = timedelta(days=1)
 
@@ -26,7 +26,7 @@ async def prove_nightly(*, db: Database, now: datetime) -> Proof | None:
 
     Bounded in time. One process proves at a time, whichever comes first.
     """
-    async with db.transaction(local={"statement_timeout": str(int(PROOF_SECONDS_MAX * 1000))}) as tx:
+    async with db.transaction(local=PROOF_SETTINGS) as tx:
         if not await ledger_store.claim_proof(tx, now - EVERY):
             return None
         async with asyncio.timeout(PROOF_SECONDS_MAX):

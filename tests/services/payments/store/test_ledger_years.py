@@ -240,3 +240,20 @@ async def test_a_row_that_one_batch_names_for_two_books_is_the_first_ones(db):
 
     for award, first, second in zip(new, (LINE, NEXT, LINE, NEXT), (NEXT, LINE, NEXT, LINE), strict=True):
         assert await post(db, asked(award, first), asked(award, second)) == [Code.OK, Code.CLOSED], (award, first)
+
+
+async def test_the_prover_names_each_entry_that_is_followed_and_not_there(db, owner):
+    await post(db, *opened(1_000))
+    await owner.execute(
+        "INSERT INTO transfer (id, fiscal_year, outcome, kind, debit, credit, book, line_id, pending_id, links_to,"
+        " amount_cents, reason, actor, occurred_at, fingerprint)"
+        " SELECT v.id, 2026, 'ok', kind, debit, credit, $1, $1, v.pending, v.link, 5, 'x', 'x', now(), sha256('x')"
+        " FROM (VALUES ('trf_a', 'settle', 'in_transit', 'disbursed', 'trf_gone_1', NULL),"
+        " ('trf_b', 'settle', 'in_transit', 'disbursed', 'trf_gone_2', NULL),"
+        " ('trf_c', 'hold', 'available', 'held', NULL, 'trf_gone_3')) AS v(id, kind, debit, credit, pending, link)",
+        LINE,
+    )
+    async with db.connection() as connection:
+        proof = await store.prove(connection)
+    assert proof.overdrawn == ("trf_gone_1", "trf_gone_2", "trf_gone_3")
+    assert proof.misplaced == ("trf_a", "trf_b")
