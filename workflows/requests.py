@@ -52,6 +52,7 @@ def hold(asked: ApplicationSubmitted, plan: CasePlan, *, number: int) -> HoldFun
         hold_number=number,
         submitted_at=asked.submitted_at,
         priority_group=plan.priority_group,
+        cost_lines=plan.cost_lines,
     )
 
 

@@ -344,7 +344,7 @@ FAULTS = (
         "bank-file-sent-before-posting",
         "A file is approved without its money in transit.",
         NAME,
-        patches(f"{USECASES}.batches:post_or_fail", _nothing),
+        patches(f"{USECASES}.batches:post_moves", _nothing),
         "cents in transit for the cents in the file",
     ),
     Fault(

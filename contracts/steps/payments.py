@@ -33,6 +33,8 @@ class HoldFunds(StepInput):
     submitted_at: Instant | None = None
     priority_group: Annotated[int, Field(ge=0, le=99)] | None = None
     """With `submitted_at`, what the program may order its waiting list by."""
+    cost_lines: Annotated[list[CostLine], Field(max_length=8)] = []
+    """The plan's: which lines of the cost the amount is for. Tuition alone where none are named."""
 
 
 class HoldStatus(StrEnum):

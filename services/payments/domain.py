@@ -1,11 +1,13 @@
 """Where the money of a case stands, the exam voucher's states, and the errors of payments."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from contracts.errors import Conflict, Forbidden, Refused, Unavailable
 from contracts.ids import ApplicationId, HoldId, Id, TransferId
+from contracts.plan import CostKind
 from contracts.steps.payments import FundsHeld, HoldStatus
 from services.payments.books.ledger import Scope, award_row, carried_scope, person_row, round_row
 
@@ -60,6 +62,13 @@ class Funding:
     advanced_cents: int
     carried_from: str | None = None
     """The budget line of the year before, where its encumbrance was carried forward into this one."""
+    cost_lines: Mapping[CostKind, int] = field(default_factory=dict[CostKind, int])
+    """`amount_cents` by line; empty where nobody said, as of every case before lines were kept."""
+
+    @property
+    def lines(self) -> Mapping[CostKind, int]:
+        """The award by line: tuition where nobody said."""
+        return self.cost_lines or {CostKind.TUITION: self.amount_cents}
 
     @property
     def open_cents(self) -> int:

@@ -5,7 +5,8 @@ what begins later may not be paid from the year's appropriation and lapses (ORC 
 """
 
 import calendar
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Final
@@ -15,6 +16,7 @@ from contracts.errors import Conflict, Refused, Unavailable
 from contracts.ids import ApplicationId, TransferId
 from contracts.plan import CostKind
 from contracts.steps.fiscal_year import Disposition
+from services.payments.books.cost_lines import entry_ids
 from services.payments.books.ledger import Kind, Scope, Transfer, carried_scope, line_row
 
 CALENDAR_YEAR: Final = "01-01"
@@ -188,16 +190,45 @@ class Approved:
     scope: Scope
     cost_line: CostKind
     workflow_id: str | None
+    into: TransferId | None = None
+    """The id under which it enters the next year; None where that is the entry's own."""
+
+
+def carried_into(book: str, encumbrance: TransferId) -> TransferId:
+    """The move that carries an encumbrance of `book` into the next year's."""
+    return TransferId.derive(Kind.CARRY_IN, book, encumbrance)
+
+
+def as_moves(batch: Sequence[Approved], encumbrances: Mapping[ApplicationId, TransferId]) -> list[Approved]:
+    """With the ids under which what is open enters the next year: the cost lines of a case stay one move.
+
+    `encumbrances` is the move by which each case's money is encumbered.
+    """
+    cases: dict[ApplicationId, list[Approved]] = {}
+    for one in batch:
+        case = one.application_id
+        if case is not None and case in encumbrances and one.left_cents > 0:
+            cases.setdefault(case, []).append(one)
+    into: dict[TransferId, TransferId] = {}
+    for case, parts in cases.items():
+        ids = entry_ids(carried_into(parts[0].scope.book, encumbrances[case]), [part.cost_line for part in parts])
+        into |= {part.transfer_id: ids[part.cost_line] for part in parts}
+    return [replace(one, into=into.get(one.transfer_id)) for one in batch]
 
 
 def postings_of(one: Approved, program_id: str, fiscal_year: int, *, at: datetime) -> list[Transfer]:
     """Carried: out of the year and, linked to that, into the next. Lapsed: one posting. The ids name line and entry."""
 
     def entry(
-        kind: Kind, scope: Scope, *, pending: TransferId | None = None, link: TransferId | None = None
+        kind: Kind,
+        scope: Scope,
+        *,
+        named: TransferId | None = None,
+        pending: TransferId | None = None,
+        link: TransferId | None = None,
     ) -> Transfer:
         return Transfer(
-            id=TransferId.derive(kind, one.scope.book, one.transfer_id),
+            id=named or TransferId.derive(kind, one.scope.book, one.transfer_id),
             kind=kind,
             scope=scope,
             amount_cents=one.left_cents,
@@ -214,4 +245,5 @@ def postings_of(one: Approved, program_id: str, fiscal_year: int, *, at: datetim
         return [entry(Kind.LAPSE, one.scope, pending=one.transfer_id)]
     out = entry(Kind.CARRY_OUT, one.scope, pending=one.transfer_id)
     following = line_row(program_id, fiscal_year + 1)
-    return [out, entry(Kind.CARRY_IN, carried_scope(one.scope, following), link=out.id)]
+    named = one.into or carried_into(one.scope.book, one.transfer_id)
+    return [out, entry(Kind.CARRY_IN, carried_scope(one.scope, following), named=named, link=out.id)]

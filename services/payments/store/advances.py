@@ -6,7 +6,9 @@ from datetime import datetime
 
 from contracts.ids import ApplicationId, ClaimId, TransferId
 from kit.db import Connection
+from services.payments.books.cost_lines import parts_of
 from services.payments.claims.advances import PAYMENT_CENTS_MIN, TRIGGER, Advanced, RefundId
+from services.payments.domain import Funding
 
 # Only what will be granted: a case without a rule would stand before all that come after it.
 TO_ADVANCE = """
@@ -65,19 +67,18 @@ NET = "UPDATE refund_part SET netted_cents = netted_cents + $2 WHERE settle_tran
 # In money, and out of what the provider owed: from the hold on, each entry names the one whose money it moves.
 PAID_ON = """
 WITH RECURSIVE moved AS (
-    SELECT t.id, t.kind, t.amount_cents FROM funding AS f JOIN transfer AS t ON t.id = f.hold_transfer_id
-    WHERE f.application_id = $1 AND t.outcome = 'ok'
+    SELECT t.id, t.kind, t.amount_cents FROM transfer AS t WHERE t.id = ANY ($3::text[]) AND t.outcome = 'ok'
     UNION
     SELECT t.id, t.kind, t.amount_cents
     FROM moved JOIN transfer AS t ON t.pending_id = moved.id OR t.links_to = moved.id
     WHERE t.outcome = 'ok'
 )
-SELECT d.claim_id, d.settle_transfer_id, d.amount_cents AS cents FROM disbursement AS d
-WHERE d.application_id = $1 AND d.state = 'settled'
-    AND NOT EXISTS (SELECT FROM refund_part AS p WHERE p.settle_transfer_id = d.settle_transfer_id)
+SELECT d.claim_id, d.settle_transfer_id, d.amount_cents AS cents,
+    EXISTS (SELECT FROM refund_part AS p WHERE p.settle_transfer_id = d.settle_transfer_id) AS is_owed
+FROM disbursement AS d WHERE d.application_id = $1 AND d.state = 'settled'
 UNION ALL
-SELECT $2, m.id, m.amount_cents FROM moved AS m
-WHERE m.kind = 'offset' AND NOT EXISTS (SELECT FROM refund_part AS p WHERE p.settle_transfer_id = m.id)
+SELECT $2, m.id, m.amount_cents, EXISTS (SELECT FROM refund_part AS p WHERE p.settle_transfer_id = m.id)
+FROM moved AS m WHERE m.kind = 'offset'
 ORDER BY claim_id, settle_transfer_id
 """
 NET_PAYMENT = "UPDATE disbursement SET amount_cents = amount_cents - $2, changed_at = $3 WHERE disbursement_id = $1"
@@ -102,7 +103,7 @@ class Refund:
 
 @dataclass(frozen=True, slots=True)
 class PaidPart:
-    """One entry by which a case's claim or advance was paid."""
+    """One move by which a case's claim or advance was paid."""
 
     claim_id: ClaimId
     settle_transfer_id: TransferId
@@ -147,11 +148,17 @@ async def of_round(tx: Connection, program_id: str, round_id: str, provider_id: 
     ]
 
 
-async def paid_on(tx: Connection, application_id: str, claim_id: str) -> list[PaidPart]:
-    """What the provider was paid for one case, by entry; not what is owed back already."""
+async def paid_on(tx: Connection, funding: Funding, claim_id: str) -> list[PaidPart]:
+    """What the provider was paid for one case, by move, its cost lines together; not what is owed back already."""
+    holds = parts_of(funding.hold_transfer_id) if funding.hold_transfer_id is not None else []
+    rows = await tx.fetch(PAID_ON, funding.application_id, claim_id, holds)
+    cents = {TransferId(row["settle_transfer_id"]): row["cents"] for row in rows}
+    further = {part for move in cents for part in parts_of(move)[1:]}
+    moves = [(ClaimId(row["claim_id"]), TransferId(row["settle_transfer_id"])) for row in rows if not row["is_owed"]]
     return [
-        PaidPart(ClaimId(row["claim_id"]), TransferId(row["settle_transfer_id"]), row["cents"])
-        for row in await tx.fetch(PAID_ON, application_id, claim_id)
+        PaidPart(claim, move, sum(cents.get(part, 0) for part in parts_of(move)))
+        for claim, move in moves
+        if move not in further
     ]
 
 

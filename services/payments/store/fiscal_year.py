@@ -85,9 +85,13 @@ SELECT count(*) AS encumbrances, coalesce(sum(open_cents), 0)::bigint AS open_ce
     ) FILTER (WHERE approval_number IS NULL), ''), 'UTF8')), 'hex') AS digest
 FROM year_end_encumbrance WHERE book = $1
 """
+# The cost lines of a case go one way.
 AMEND = """
 UPDATE year_end_encumbrance SET disposition = $3, reason = $4, amended_by = $5
-WHERE book = $1 AND transfer_id = $2 AND approval_number IS NULL RETURNING transfer_id
+WHERE book = $1 AND approval_number IS NULL AND (transfer_id = $2 OR application_id = (
+    SELECT o.application_id FROM year_end_encumbrance AS o
+    WHERE o.book = $1 AND o.transfer_id = $2 AND o.approval_number IS NULL
+)) RETURNING transfer_id
 """
 APPROVE = """
 INSERT INTO fiscal_year_approval (book, approval_number, digest, made_by, checked_by, approved_at)
@@ -106,13 +110,23 @@ SELECT {COLUMNS} FROM funding WHERE book = $1 AND state = 'held' ORDER BY applic
 WAITING = f"""
 SELECT {COLUMNS} FROM funding WHERE book = $1 AND state = 'waiting' ORDER BY application_id LIMIT $2 FOR UPDATE
 """
+# With the other cost lines of its cases: half of a case in one year and half in the next could not be claimed.
 NEXT = """
-SELECT transfer_id FROM year_end_encumbrance
-WHERE book = $1 AND outcome IS NULL AND approval_number IS NOT NULL ORDER BY transfer_id LIMIT $2 FOR UPDATE
+WITH first AS (
+    SELECT transfer_id, application_id FROM year_end_encumbrance
+    WHERE book = $1 AND outcome IS NULL AND approval_number IS NOT NULL ORDER BY transfer_id LIMIT $2
+)
+SELECT transfer_id FROM year_end_encumbrance WHERE book = $1 AND transfer_id IN (
+    SELECT transfer_id FROM first
+    UNION
+    SELECT o.transfer_id FROM first JOIN year_end_encumbrance AS o ON o.book = $1
+        AND o.application_id = first.application_id AND o.outcome IS NULL AND o.approval_number IS NOT NULL
+) ORDER BY transfer_id FOR UPDATE
 """
 FUNDINGS = f"""
-SELECT {COLUMNS} FROM funding WHERE encumbrance_transfer_id = ANY ($1::text[]) AND state = 'encumbered'
-ORDER BY application_id FOR UPDATE
+SELECT {COLUMNS} FROM funding WHERE book = $1 AND state = 'encumbered' AND application_id IN (
+    SELECT application_id FROM year_end_encumbrance WHERE book = $1 AND transfer_id = ANY ($2::text[])
+) ORDER BY application_id FOR UPDATE
 """
 # Read once the cases are locked: a claim that is approved this moment has moved its money on before it is looked at.
 TO_POST = """
@@ -303,13 +317,14 @@ async def waiting(tx: Connection, book: str, count_max: int) -> list[Funding]:
 
 
 async def next_to_post(tx: Connection, book: str, count_max: int) -> list[TransferId]:
+    """The next approved lines of the list, `count_max` and what else there is of their cases."""
     return [TransferId(row["transfer_id"]) for row in await tx.fetch(NEXT, book, count_max)]
 
 
-async def fundings_of(tx: Connection, transfer_ids: Sequence[str]) -> dict[str, Funding]:
-    """The cases whose encumbrance these are, locked."""
-    found = [funding_of(row) for row in await tx.fetch(FUNDINGS, list(transfer_ids))]
-    return {str(one.encumbrance_transfer_id): one for one in found}
+async def fundings_of(tx: Connection, book: str, transfer_ids: Sequence[str]) -> dict[ApplicationId, Funding]:
+    """The cases of `book` whose encumbrances these are, locked."""
+    found = [funding_of(row) for row in await tx.fetch(FUNDINGS, book, list(transfer_ids))]
+    return {one.application_id: one for one in found}
 
 
 async def to_post(tx: Connection, book: str, transfer_ids: Sequence[str]) -> list[Approved]:

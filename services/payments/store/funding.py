@@ -6,8 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from contracts.ids import ApplicationId, HoldId, TransferId
+from contracts.plan import CostKind
 from contracts.steps.payments import HoldFunds
 from kit.db import Connection
+from services.payments.books.cost_lines import awarded
 from services.payments.books.waiting import WaitingOrder
 from services.payments.domain import Funding, FundingState
 
@@ -32,18 +34,20 @@ SELECT {COLUMNS} FROM funding WHERE application_id = ANY ($1::text[]) AND encumb
 ADD_HELD = f"""
 INSERT INTO funding (
     application_id, hold_number, person_id, program_id, round_id, provider_id, credential_id, book, person_capped,
-    amount_cents, hold_seconds, state, hold_id, hold_transfer_id, expires_at, changed_at
+    amount_cents, hold_seconds, cost_lines, state, hold_id, hold_transfer_id, expires_at, changed_at
 ) VALUES (
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'held', $12, $13, now() + make_interval(secs => $11::integer), $14
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'held', $13, $14,
+    now() + make_interval(secs => $11::integer), $15
 ) RETURNING {COLUMNS}
 """
 ADD_WITHOUT_MONEY = f"""
 INSERT INTO funding (
     application_id, hold_number, person_id, program_id, round_id, provider_id, credential_id, book, person_capped,
-    amount_cents, hold_seconds, state, reason, waiting_number, changed_at, submitted_at, priority_group, waiting_place
+    amount_cents, hold_seconds, cost_lines, state, reason, waiting_number, changed_at, submitted_at, priority_group,
+    waiting_place
 ) VALUES (
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
-    CASE WHEN $12 = 'waiting' THEN nextval('funding_waiting_number') END, $14, $15, $16, $17
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,
+    CASE WHEN $13 = 'waiting' THEN nextval('funding_waiting_number') END, $15, $16, $17, $18
 ) RETURNING {COLUMNS}
 """
 PLACE_HELD = f"""
@@ -298,6 +302,7 @@ def _asked(ask: HoldFunds, book: str, capped: bool) -> Sequence[object]:
         capped,
         ask.amount_cents,
         ask.hold_seconds,
+        awarded(ask.cost_lines, ask.amount_cents),
     )
 
 
@@ -309,6 +314,7 @@ def funding_of(row: Any) -> Funding:
     """A row of `COLUMNS`."""
     values = dict(row)
     values["state"] = FundingState(values["state"])
+    values["cost_lines"] = {CostKind(line): cents for line, cents in values["cost_lines"].items()}
     for name, kind in (
         ("application_id", ApplicationId),
         ("hold_id", HoldId),

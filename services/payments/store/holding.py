@@ -6,6 +6,7 @@ from datetime import datetime
 from contracts.ids import HoldId, TransferId
 from contracts.steps.payments import EncumberFunds, HoldFunds
 from kit.db import Connection
+from services.payments.books.cost_lines import awarded
 from services.payments.domain import Funding
 from services.payments.store.funding import COLUMNS, funding_of
 
@@ -25,16 +26,17 @@ ENDED_AMONG = "SELECT application_id FROM ended_case WHERE application_id = ANY 
 ADD_ALL_HELD = """
 INSERT INTO funding (
     application_id, hold_number, person_id, program_id, round_id, provider_id, credential_id, book, person_capped,
-    amount_cents, hold_seconds, state, hold_id, hold_transfer_id, expires_at, changed_at
+    amount_cents, hold_seconds, cost_lines, state, hold_id, hold_transfer_id, expires_at, changed_at
 )
 SELECT application_id, hold_number, person_id, program_id, round_id, provider_id, credential_id, book, person_capped,
-    amount_cents, hold_seconds, 'held', hold_id, hold_transfer_id, now() + make_interval(secs => hold_seconds), $14
+    amount_cents, hold_seconds, cost_lines, 'held', hold_id, hold_transfer_id,
+    now() + make_interval(secs => hold_seconds), $15
 FROM unnest(
     $1::text[], $2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::boolean[],
-    $10::bigint[], $11::integer[], $12::text[], $13::text[]
+    $10::bigint[], $11::integer[], $12::jsonb[], $13::text[], $14::text[]
 ) AS asked(
     application_id, hold_number, person_id, program_id, round_id, provider_id, credential_id, book, person_capped,
-    amount_cents, hold_seconds, hold_id, hold_transfer_id
+    amount_cents, hold_seconds, cost_lines, hold_id, hold_transfer_id
 )
 RETURNING application_id, expires_at
 """
@@ -91,6 +93,7 @@ async def add_all_held(
         [one[2] for one in held],
         [ask.amount_cents for ask in asks],
         [ask.hold_seconds for ask in asks],
+        [awarded(ask.cost_lines, ask.amount_cents) for ask in asks],
         [one[3] for one in held],
         [one[4] for one in held],
         now,

@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 from kit.db import Connection
 from services.payments.books.account_statement import Movement
+from services.payments.books.cost_lines import NOT_WHOLE
 from services.payments.books.ledger import Account, Kind
 from services.payments.store.ledger import Balance, balance_of
 
@@ -63,13 +64,13 @@ WHERE t.book = $1 AND t.fiscal_year = fiscal_year_of($1) AND t.outcome = 'ok' AN
     AND t.credit IN ('held', 'encumbered') AND t.amount_cents > coalesce(m.cents, 0)
 GROUP BY t.award_id, t.credit, since ORDER BY t.award_id, t.credit, since
 """
-# What became of what is no longer held or encumbered, and how long it took.
-RESOLVED = """
+# What became of what is no longer held or encumbered, and how long it took; a hold that was refused was none.
+RESOLVED = f"""
 SELECT t.award_id, t.credit, m.kind, count(*) AS entries, sum(m.amount_cents)::bigint AS cents,
     percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM m.recorded_at - t.recorded_at)) AS median_seconds
 FROM transfer AS m JOIN transfer AS t ON t.id = m.pending_id AND t.fiscal_year = m.fiscal_year
 WHERE m.book = $1 AND m.fiscal_year = fiscal_year_of($1) AND m.outcome = 'ok' AND m.award_id IS NOT NULL
-    AND t.credit IN ('held', 'encumbered')
+    AND t.credit IN ('held', 'encumbered') AND m.reason <> '{NOT_WHOLE}'
 GROUP BY t.award_id, t.credit, m.kind
 """
 

@@ -4,7 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from contracts.ids import TransferId
+from contracts.plan import CostKind
 from kit.db import Connection
+from services.payments.books.cost_lines import Part, parts_of
 from services.payments.books.ledger import STAGES, Code, Difference, Phase, Posted, Proof, Scope, Transfer
 
 POST_MAX = 2_000
@@ -114,6 +117,13 @@ SELECT
     ) AS negative
 """
 
+# By whatever fiscal year it was moved on in.
+PARTS = """
+SELECT t.id, t.cost_line, t.amount_cents, t.amount_cents - coalesce((
+    SELECT sum(m.amount_cents) FROM transfer AS m WHERE m.pending_id = t.id AND m.outcome = 'ok'
+), 0)::bigint AS left_cents
+FROM transfer AS t WHERE t.id = ANY ($1::text[]) AND t.outcome = 'ok'
+"""
 SCOPES = """
 SELECT id, book, line_id, round_id, award_id, person_id FROM transfer WHERE id = ANY ($1::text[]) AND outcome = 'ok'
 """
@@ -185,6 +195,17 @@ async def balances(tx: Connection, ids: Sequence[str]) -> dict[str, Balance]:
 async def program_balances(tx: Connection, program_id: str) -> list[Balance]:
     """Lines, rounds and awards of a program, widest first."""
     return [balance_of(dict(row)) for row in await tx.fetch(PROGRAM_BALANCES, program_id)]
+
+
+async def parts(tx: Connection, moves: Sequence[TransferId]) -> dict[TransferId, Part]:
+    """The entries of these moves, by id, each with what is left of it."""
+    found = await tx.fetch(PARTS, [part for move in moves for part in parts_of(move)])
+    return {TransferId(row["id"]): Part(CostKind(row["cost_line"]), row["left_cents"]) for row in found}
+
+
+async def moved_by_line(tx: Connection, move: TransferId) -> dict[CostKind, int]:
+    """What a move was, by cost line; nothing where the journal does not have it."""
+    return {CostKind(row["cost_line"]): row["amount_cents"] for row in await tx.fetch(PARTS, parts_of(move))}
 
 
 async def scopes(tx: Connection, ids: Sequence[str]) -> dict[str, Scope]:

@@ -11,7 +11,8 @@ from contracts.money import dollars
 from contracts.steps.payments import ClaimStatus, PayClaim, ReviewClaim
 from kit import outbox
 from kit.db import Connection, Database
-from services.payments.books.ledger import Kind, Transfer
+from services.payments.books.cost_lines import Move
+from services.payments.books.ledger import Kind
 from services.payments.claims.advances import (
     NothingOwed,
     RefundAlreadyAgreed,
@@ -33,7 +34,7 @@ from services.payments.store.advances import Refund
 from services.payments.store.claims import Claim, ClaimKind, Decision
 from services.payments.store.disbursements import Disbursement
 from services.payments.usecases.disbursements import order_payment
-from services.payments.usecases.postings import post_or_fail, transfer_of
+from services.payments.usecases.postings import move_of, post_moves
 from services.payments.usecases.screening import alert
 from services.payments.usecases.waiting import serve_waiting
 
@@ -59,6 +60,11 @@ async def grant_advances(*, business_unit: str, db: Database, now: datetime) -> 
     return granted
 
 
+def advance_claim_of(application_id: ApplicationId) -> ClaimId:
+    """The claim in whose form a case's advance is kept; a case has one at most."""
+    return ClaimId.derive(ADVANCE, application_id)
+
+
 async def _grant(tx: Connection, application_id: ApplicationId, *, business_unit: str, now: datetime) -> bool:
     funding = await funding_store.current(tx, application_id)
     if funding is None or funding.state is not FundingState.ENCUMBERED or funding.advanced_cents:
@@ -73,11 +79,11 @@ async def _grant(tx: Connection, application_id: ApplicationId, *, business_unit
     cents = advance_cents(funding.encumbered_cents, rule.percent) if rule else 0
     if rule is None or payee is None or cents <= 0:
         return False
-    claim_id, due_on = ClaimId.derive(ADVANCE, application_id), due(now, rules.time_zone)
-    expend = transfer_of(
+    claim_id, due_on = advance_claim_of(application_id), due(now, rules.time_zone)
+    expend = move_of(
         funding, Kind.EXPEND, cents, of=funding.encumbrance_transfer_id, reason=ADVANCE, at=now, key=claim_id
     )
-    await post_or_fail(tx, [expend])
+    await post_moves(tx, [expend])
     await store.advanced(tx, application_id, funding.hold_number, cents, now=now)
     text = f"{rule.percent} percent are paid in advance to a provider of this standing."
     decision = Decision(
@@ -160,9 +166,9 @@ async def owe_back(tx: Connection, claim: Claim, reason: str, *, maker: str, now
 
     The advance and what was netted are part of it. None where nothing was paid.
     """
-    parts = await store.paid_on(tx, claim.application_id, claim.claim_id)
     funding = await funding_store.current(tx, claim.application_id)
-    if not parts or funding is None:
+    parts = await store.paid_on(tx, funding, claim.claim_id) if funding is not None else []
+    if funding is None or not parts:
         return None
     refund = Refund(
         refund_id=RefundId.new(),
@@ -236,7 +242,7 @@ async def _net(tx: Connection, payment: Disbursement, *, actor: str, now: dateti
     fundings = await funding_store.expended(tx, [payment.application_id])
     # A case whose claim was refused after its payment has nothing expended any more, and owes.
     fundings |= await funding_store.encumbered_once(tx, [part.application_id for part in owed])
-    transfers: list[Transfer] = []
+    moves: list[Move] = []
     total = 0
     for part, cents in zip(owed, netted(payment.amount_cents, [part.cents for part in owed]), strict=True):
         if not cents:
@@ -244,14 +250,14 @@ async def _net(tx: Connection, payment: Disbursement, *, actor: str, now: dateti
         paid, pays = fundings[part.application_id], fundings[payment.application_id]
         settled, payable = part.settle_transfer_id, payment.payable_transfer_id
         why, key = f"refund {part.refund_id}", f"{part.settle_transfer_id} {payment.disbursement_id}"
-        transfers += [
-            transfer_of(paid, Kind.RECOVER, cents, of=settled, reason=why, at=now, actor=actor, key=key),
-            transfer_of(pays, Kind.OFFSET, cents, of=payable, reason=why, at=now, actor=actor, key=key),
+        moves += [
+            move_of(paid, Kind.RECOVER, cents, of=settled, reason=why, at=now, actor=actor, key=key),
+            move_of(pays, Kind.OFFSET, cents, of=payable, reason=why, at=now, actor=actor, key=key),
         ]
         await store.net(tx, part, payment.disbursement_id, cents, now=now)
         total += cents
     if total:
-        await post_or_fail(tx, transfers)
+        await post_moves(tx, moves)
         await claim_store.netted(tx, payment.claim_id, total)
         for book in sorted({fundings[part.application_id].book for part in owed}):
             await serve_waiting(tx, book, now=now)

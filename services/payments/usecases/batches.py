@@ -34,8 +34,8 @@ from services.payments.store import payees as payee_store
 from services.payments.store.batches import Approval, Batch
 from services.payments.store.disbursements import Disbursement
 from services.payments.usecases.advances import net_refunds
-from services.payments.usecases.disbursements import send_transfers
-from services.payments.usecases.postings import post_or_fail
+from services.payments.usecases.disbursements import send_moves
+from services.payments.usecases.postings import post_moves
 from services.payments.usecases.screening import alert
 
 BATCH_PAYMENTS_MAX = 5_000
@@ -138,9 +138,9 @@ async def approve_batch(tx: Connection, batch_id: str, *, checker: str, rails: R
     payments = await payment_store.of_batch(tx, batch_id)
     routes = await _look_again(tx, batch, payments, rails.ach, now=now)
     file, approval = await _file(tx, batch, payments, routes, checker=checker, rails=rails, now=now)
-    transfers = await send_transfers(tx, payments, actor=checker, now=now)
-    await post_or_fail(tx, list(transfers.values()))
-    await payment_store.sent(tx, {payment: transfer.id for payment, transfer in transfers.items()}, now=now)
+    moves = await send_moves(tx, payments, actor=checker, now=now)
+    await post_moves(tx, list(moves.values()))
+    await payment_store.sent(tx, {payment: move.id for payment, move in moves.items()}, now=now)
     await store.approve_batch(tx, batch_id, approval, now=now)
     await store.add_entries(tx, batch_id, file.entries)
     approved = await store.batch(tx, batch_id)

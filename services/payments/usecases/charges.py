@@ -29,7 +29,7 @@ from services.payments.store.claim_queues import OpenReview
 from services.payments.store.claims import Claim
 from services.payments.usecases.advances import owe_back
 from services.payments.usecases.funding import give_back_encumbered
-from services.payments.usecases.postings import post_or_fail, transfer_of
+from services.payments.usecases.postings import move_of, post_moves
 
 PERSON_SAYS_CHARGED = "person_says_charged"
 QUESTIONS_PER_SWEEP_MAX = 200
@@ -126,10 +126,8 @@ async def _take_back(tx: Connection, claim: Claim, payment: LastPayment | None, 
         return claim
     pending = payment.owed_by if payment else claim.payable_transfer_id
     cents = claim.payable_cents
-    unexpend = transfer_of(
-        funding, Kind.UNEXPEND, cents, of=pending, reason=PERSON_SAYS_CHARGED, at=now, key=pending or ""
-    )
-    await post_or_fail(tx, [unexpend])
+    unexpend = move_of(funding, Kind.UNEXPEND, cents, of=pending, reason=PERSON_SAYS_CHARGED, at=now, key=pending or "")
+    await post_moves(tx, [unexpend])
     await funding_store.encumbered_again(
         tx, funding, transfer_id=unexpend.id, cents=cents + funding.advanced_cents, now=now
     )
@@ -156,10 +154,10 @@ async def resume_claim(tx: Connection, claim: Claim, approvers: list[str], *, no
         return
     pending = funding.encumbrance_transfer_id
     cents = funding.open_cents
-    expend = transfer_of(
+    expend = move_of(
         funding, Kind.EXPEND, cents, of=pending, reason="claim approved after review", at=now, key=pending or ""
     )
-    await post_or_fail(tx, [expend])
+    await post_moves(tx, [expend])
     await funding_store.ended(tx, funding, FundingState.EXPENDED, "claim_approved", funding.released_cents, now=now)
     resumed = replace(
         claim,

@@ -1,6 +1,6 @@
 """Match a claim and decide it; an approved one makes its money payable."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -8,11 +8,13 @@ from contracts.envelope import Fact
 from contracts.errors import NotFound
 from contracts.events.payments import ClaimApproved, ClaimReferred, ClaimRefused, ClaimReturned, FundsReleased
 from contracts.ids import TransferId
+from contracts.plan import CostKind
 from contracts.steps.payments import ClaimReviewed, ClaimStatus, ReviewClaim
 from kit import outbox
 from kit.db import Connection, Database
 from services.payments.books.ledger import Kind
 from services.payments.claims.checks import ClaimFile, Papers, Review, review
+from services.payments.claims.lines import asked_by_line
 from services.payments.claims.prompt_pay import day_in, due, end_of
 from services.payments.claims.queues import queue_for
 from services.payments.claims.requests import proper_invoice_at, slot_for
@@ -22,18 +24,20 @@ from services.payments.store import claim_queues as queue_store
 from services.payments.store import claim_rules
 from services.payments.store import claims as claim_store
 from services.payments.store import funding as funding_store
+from services.payments.store import ledger as ledger_store
 from services.payments.store import payees as payee_store
 from services.payments.store import program as program_store
 from services.payments.store import vouchers as voucher_store
 from services.payments.store.claim_queues import OpenReview
 from services.payments.store.claims import Claim, Decision
+from services.payments.usecases.advances import advance_claim_of
 from services.payments.usecases.charges import (
     PERSON_SAYS_CHARGED,
     ask_whether_charged,
     not_answered_by,
     stop_approved,
 )
-from services.payments.usecases.postings import post_or_fail, transfer_of
+from services.payments.usecases.postings import move_of, post_moves
 from services.payments.usecases.waiting import serve_waiting
 
 NO_SUPPLIER = "unknown"
@@ -165,7 +169,7 @@ async def _decide(
     if found.status is ClaimStatus.APPROVED and file.funding is not None:
         zone = file.papers.rules.time_zone
         due_on = due(decision.payable_from or ask.submitted_at, zone)
-        payable_id = await _make_payable(tx, file.funding, ask, now=now)
+        payable_id = await _make_payable(tx, file, file.funding, now=now)
         decision = replace(
             decision,
             approved_cents=ask.amount_cents,
@@ -268,21 +272,33 @@ async def _record_review(tx: Connection, file: ClaimFile, found: Review, *, now:
         await queue_store.decide(tx, ask.claim_id, decided, now=now)
 
 
-async def _make_payable(tx: Connection, funding: Funding, ask: ReviewClaim, *, now: datetime) -> TransferId:
+async def _make_payable(tx: Connection, file: ClaimFile, funding: Funding, *, now: datetime) -> TransferId:
     """What was paid in advance is not payable again; what the claim does not need goes back."""
-    pending, cents = funding.encumbrance_transfer_id, ask.amount_cents - funding.advanced_cents
-    expend = transfer_of(funding, Kind.EXPEND, cents, of=pending, reason="claim approved", at=now, key=ask.claim_id)
-    transfers = [expend]
-    rest = funding.encumbered_cents - ask.amount_cents
+    ask, pending = file.claim, funding.encumbrance_transfer_id
+    cents, rest = ask.amount_cents - funding.advanced_cents, funding.encumbered_cents - ask.amount_cents
+    asked = asked_by_line(file, await _advanced_by_line(tx, funding))
+    expend = move_of(
+        funding, Kind.EXPEND, cents, of=pending, reason="claim approved", at=now, key=ask.claim_id, asked=asked
+    )
+    moves = [expend]
     if rest:
-        transfers.append(
-            transfer_of(
+        moves.append(
+            move_of(
                 funding, Kind.LIQUIDATE, rest, of=pending, reason="claim below encumbrance", at=now, key=ask.claim_id
             )
         )
-    await post_or_fail(tx, transfers)
+    await post_moves(tx, moves)
     await funding_store.ended(tx, funding, FundingState.EXPENDED, "claim_approved", rest, now=now)
     return expend.id
+
+
+async def _advanced_by_line(tx: Connection, funding: Funding) -> Mapping[CostKind, int]:
+    if not funding.advanced_cents or len(funding.lines) == 1:
+        return {}
+    advance = await claim_store.claim(tx, advance_claim_of(funding.application_id))
+    if advance is None or advance.payable_transfer_id is None:
+        return {}
+    return await ledger_store.moved_by_line(tx, advance.payable_transfer_id)
 
 
 def _fact(

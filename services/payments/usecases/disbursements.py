@@ -9,7 +9,8 @@ from contracts.ids import DisbursementId
 from contracts.steps.payments import ClaimStatus, PayClaim, PaymentOrdered
 from kit import outbox
 from kit.db import Connection, Database
-from services.payments.books.ledger import Kind, Transfer
+from services.payments.books.cost_lines import Move
+from services.payments.books.ledger import Kind
 from services.payments.domain import (
     ClaimNotPayable,
     DisbursementState,
@@ -26,7 +27,7 @@ from services.payments.store import disbursements as store
 from services.payments.store import funding as funding_store
 from services.payments.store import payees as payee_store
 from services.payments.store.disbursements import Disbursement, Repair
-from services.payments.usecases.postings import transfer_of
+from services.payments.usecases.postings import move_of
 from services.payments.usecases.screening import alert
 
 ATTEMPTS_MAX = 10
@@ -111,27 +112,27 @@ async def _order(tx: Connection, ask: PayClaim, payment_id: DisbursementId, *, n
     return ordered
 
 
-async def send_transfers(
+async def send_moves(
     tx: Connection, payments: Sequence[Disbursement], *, actor: str, now: datetime
-) -> dict[DisbursementId, Transfer]:
-    """The journal entries that put these payments in transit."""
+) -> dict[DisbursementId, Move]:
+    """The moves that put these payments in transit."""
     fundings = await funding_store.expended(tx, [payment.application_id for payment in payments])
     return {
-        payment.disbursement_id: payment_transfer(
+        payment.disbursement_id: payment_move(
             fundings[payment.application_id], payment, Kind.SEND, actor=actor, reason="payment batch approved", now=now
         )
         for payment in payments
     }
 
 
-def payment_transfer(
+def payment_move(
     funding: Funding, payment: Disbursement, kind: Kind, *, actor: str, reason: str, now: datetime
-) -> Transfer:
-    """The journal entry of one payment's next move."""
+) -> Move:
+    """One payment's next move."""
     moved_on = {Kind.SEND: payment.payable_transfer_id, Kind.RETURN_LATE: payment.settle_transfer_id}
     pending = moved_on.get(kind, payment.sent_transfer_id)
     assert funding.application_id == payment.application_id
-    return transfer_of(
+    return move_of(
         funding, kind, payment.amount_cents, of=pending, reason=reason, at=now, actor=actor, key=payment.disbursement_id
     )
 

@@ -12,7 +12,6 @@ from contracts.events.payments import (
     HoldWaitlisted,
 )
 from contracts.ids import ApplicationId, TransferId
-from contracts.journey import workflow_id
 from contracts.steps.payments import (
     EncumberFunds,
     EncumbranceStatus,
@@ -34,11 +33,12 @@ from services.payments.store import program as program_store
 from services.payments.store.program import RoundCopy
 from services.payments.usecases.postings import (
     DATABASE_CLOCK,
-    JOURNEY,
     cap_of_person,
+    encumbrance_of,
+    hold_of,
+    move_of,
     post_holds,
-    post_or_fail,
-    transfer_of,
+    post_moves,
 )
 from services.payments.usecases.vouchers import reclaim_unused
 from services.payments.usecases.waiting import hold_id_of, serve_waiting
@@ -90,16 +90,7 @@ async def _hold(tx: Connection, ask: HoldFunds, known: RoundCopy, *, now: dateti
         ahead = await funding_store.somebody_waits(tx, book, ask.round_id, ask.provider_id)
     if ahead is not None and await _fits_person(tx, scope, cap, ask.amount_cents):
         return await _without_money(tx, ask, scope, ahead, now=now)
-    hold = Transfer(
-        id=TransferId.derive(Kind.HOLD, ask.application_id, ask.hold_number),
-        kind=Kind.HOLD,
-        scope=scope,
-        amount_cents=ask.amount_cents,
-        reason="award",
-        actor=JOURNEY,
-        occurred_at=now,
-        workflow_id=workflow_id(ask.application_id),
-    )
+    hold = hold_of(ask, scope, now=now)
     [outcome] = await post_holds(tx, [cap] if cap else [], [hold])
     if outcome is not Code.OK:
         return await _without_money(tx, ask, scope, outcome.value, now=now)
@@ -185,19 +176,13 @@ async def encumber_for_case(tx: Connection, ask: EncumberFunds, *, now: datetime
     rest = funding.amount_cents - ask.price_cents
     if rest < 0:
         return FundsEncumberedResult(status=EncumbranceStatus.EXCEEDS_HOLD)
-    hold = funding.hold_transfer_id
-    encumber = transfer_of(funding, Kind.ENCUMBER, ask.price_cents, of=hold, reason="enrollment accepted", at=now)
-    transfers = [encumber]
-    if rest:
-        transfers.append(
-            transfer_of(funding, Kind.RELEASE_HOLD, rest, of=hold, reason="price below hold", at=now, key="rest")
-        )
-    await post_or_fail(tx, transfers)
+    moves = encumbrance_of(funding, ask.price_cents, now=now)
+    await post_moves(tx, moves)
     await funding_store.encumbered(
         tx,
         funding,
         enrollment_id=ask.enrollment_id,
-        transfer_id=encumber.id,
+        transfer_id=moves[0].id,
         cents=ask.price_cents,
         now=now,
     )
@@ -262,7 +247,7 @@ async def give_back_encumbered(tx: Connection, application_id: ApplicationId, re
 async def _give_back(
     tx: Connection, funding: Funding, kind: Kind, cents: int, *, of: TransferId | None, reason: str, now: datetime
 ) -> FundsReleasedResult:
-    await post_or_fail(tx, [transfer_of(funding, kind, cents, of=of, reason=reason, at=now)])
+    await post_moves(tx, [move_of(funding, kind, cents, of=of, reason=reason, at=now)])
     await funding_store.ended(tx, funding, FundingState.RELEASED, reason, cents, now=now)
     fact = FundsReleased(application_id=funding.application_id, released_cents=cents, reason=reason, released_at=now)
     await outbox.append(tx, fact, now=now)
@@ -313,8 +298,8 @@ async def _expire_one_by_one(*, db: Database, now: datetime) -> int:
 async def _expire(
     tx: Connection, expired: list[Funding], *, now: datetime, reason: str = "hold expired", key: str = "expired"
 ) -> None:
-    transfers = [
-        transfer_of(
+    moves = [
+        move_of(
             one,
             Kind.RELEASE_HOLD,
             one.amount_cents,
@@ -326,7 +311,7 @@ async def _expire(
         )
         for one in expired
     ]
-    await post_or_fail(tx, transfers)
+    await post_moves(tx, moves)
     facts: list[HoldExpired] = []
     for one in expired:
         await funding_store.ended(tx, one, FundingState.EXPIRED, reason.replace(" ", "_"), one.amount_cents, now=now)

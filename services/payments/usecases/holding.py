@@ -12,7 +12,6 @@ from contracts.envelope import Fact
 from contracts.errors import CairnError, Unavailable
 from contracts.events.payments import FundsEncumbered, HoldPlaced
 from contracts.ids import HoldId, TransferId
-from contracts.journey import workflow_id
 from contracts.steps.payments import (
     EncumberFunds,
     EncumbranceStatus,
@@ -26,7 +25,8 @@ from kit.clock import Clock
 from kit.db import Connection, Database
 from kit.telemetry import TraceContext, continue_trace
 from services.payments.books.budgets import Standing, person_target, raise_to
-from services.payments.books.ledger import Code, Kind, Scope, Transfer, line_row
+from services.payments.books.cost_lines import Move
+from services.payments.books.ledger import Code, Scope, Transfer, line_row
 from services.payments.domain import Funding, FundingState, NotYetKnown, PostingFailed, scope_of
 from services.payments.store import funding as funding_store
 from services.payments.store import holding as store
@@ -35,7 +35,7 @@ from services.payments.store import program as program_store
 from services.payments.store.program import RoundCopy
 from services.payments.usecases.coalescer import Coalescer, Waiting
 from services.payments.usecases.funding import encumber_for_case, hold_for_case
-from services.payments.usecases.postings import JOURNEY, post_or_fail, transfer_of
+from services.payments.usecases.postings import JOURNEY, divide, encumbrance_of, hold_of, post_moves
 from services.payments.usecases.waiting import hold_id_of, serve_waiting
 
 Holds = Sequence[Waiting[HoldFunds, FundsHeld]]
@@ -67,7 +67,7 @@ class _NewHold:
     ask: HoldFunds
     trace: TraceContext
     scope: Scope
-    transfer: Transfer
+    move: Move
     hold_id: HoldId
     cap_cents: int | None
 
@@ -119,18 +119,8 @@ def _new_hold(one: Waiting[HoldFunds, FundsHeld], book: str, cap_cents: int | No
     ask = one.ask
     person_id = ask.person_id if cap_cents is not None else None
     scope = scope_of(book, ask.program_id, ask.round_id, ask.provider_id, person_id)
-    transfer = Transfer(
-        id=TransferId.derive(Kind.HOLD, ask.application_id, ask.hold_number),
-        kind=Kind.HOLD,
-        scope=scope,
-        amount_cents=ask.amount_cents,
-        reason="award",
-        actor=JOURNEY,
-        occurred_at=now,
-        workflow_id=workflow_id(ask.application_id),
-    )
     hold_id = hold_id_of(ask.application_id, ask.hold_number)
-    return _NewHold(ask, one.trace, scope, transfer, hold_id, cap_cents)
+    return _NewHold(ask, one.trace, scope, hold_of(ask, scope, now=now), hold_id, cap_cents)
 
 
 async def _place_all(tx: Connection, plain: list[_NewHold], *, now: datetime) -> dict[str, FundsHeld]:
@@ -138,13 +128,13 @@ async def _place_all(tx: Connection, plain: list[_NewHold], *, now: datetime) ->
     if not plain:
         return {}
     await store.save(tx)
-    transfers = [*await _caps(tx, plain, now=now), *(one.transfer for one in plain)]
-    posted = await ledger_store.post(tx, transfers)
+    holds = await divide(tx, [one.move for one in plain])
+    posted = await ledger_store.post(tx, [*await _caps(tx, plain, now=now), *holds])
     if any(one.code is not Code.OK for one in posted):
         # What the journal says of the others goes too: it was decided as if all had come at once.
         await store.undo(tx)
         return {}
-    held = [(one.ask, one.scope.book, one.scope.person is not None, one.hold_id, one.transfer.id) for one in plain]
+    held = [(one.ask, one.scope.book, one.scope.person is not None, one.hold_id, one.move.id) for one in plain]
     expiries = await store.add_all_held(tx, held, now=now)
     facts: list[Fact] = [
         HoldPlaced(
@@ -219,20 +209,15 @@ async def _encumber_all(
 ) -> dict[str, FundsEncumberedResult]:
     if not plain:
         return {}
-    transfers: list[Transfer] = []
+    moves: list[Move] = []
     encumbered: list[tuple[EncumberFunds, TransferId]] = []
     facts: list[Fact] = []
     answers: dict[str, FundsEncumberedResult] = {}
     for one, funding in plain:
         price, rest = one.ask.price_cents, funding.amount_cents - one.ask.price_cents
-        hold = funding.hold_transfer_id
-        encumber = transfer_of(funding, Kind.ENCUMBER, price, of=hold, reason="enrollment accepted", at=now)
-        transfers.append(encumber)
-        if rest:
-            transfers.append(
-                transfer_of(funding, Kind.RELEASE_HOLD, rest, of=hold, reason="price below hold", at=now, key="rest")
-            )
-        encumbered.append((one.ask, encumber.id))
+        of_case = encumbrance_of(funding, price, now=now)
+        moves += of_case
+        encumbered.append((one.ask, of_case[0].id))
         facts.append(
             FundsEncumbered(
                 application_id=funding.application_id, encumbered_cents=price, released_cents=rest, encumbered_at=now
@@ -241,7 +226,7 @@ async def _encumber_all(
         answers[funding.application_id] = FundsEncumberedResult(
             status=EncumbranceStatus.ENCUMBERED, encumbered_cents=price, released_cents=rest
         )
-    await post_or_fail(tx, transfers)
+    await post_moves(tx, moves)
     await store.all_encumbered(tx, encumbered, now=now)
     await outbox.append_all(tx, facts, now=now, traces=[one.trace for one, _ in plain])
     for book in sorted({funding.book for one, funding in plain if one.ask.price_cents < funding.amount_cents}):

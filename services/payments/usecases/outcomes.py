@@ -11,7 +11,8 @@ from contracts.events.payments import DisbursementReturned, DisbursementSettled
 from contracts.ids import DisbursementId, TransferId
 from kit import outbox
 from kit.db import Connection
-from services.payments.books.ledger import Kind, Transfer
+from services.payments.books.cost_lines import Move
+from services.payments.books.ledger import Kind
 from services.payments.domain import DisbursementState, PostingFailed
 from services.payments.store import batches as batch_store
 from services.payments.store import disbursements as store
@@ -19,8 +20,8 @@ from services.payments.store import funding as funding_store
 from services.payments.store.disbursements import Disbursement
 from services.payments.store.reconciliation import savepoint
 from services.payments.usecases.batches import mark_transmitted
-from services.payments.usecases.disbursements import payment_transfer
-from services.payments.usecases.postings import post_or_fail
+from services.payments.usecases.disbursements import payment_move
+from services.payments.usecases.postings import post_moves
 from services.payments.usecases.return_effects import payee_effect
 from services.payments.usecases.screening import alert
 
@@ -51,16 +52,16 @@ async def payments_of_words(tx: Connection, ids: Sequence[str], *, now: datetime
     return await store.many(tx, ids)
 
 
-def after(payment: Disbursement, outcome: Outcome, transfer: Transfer) -> Disbursement:
+def after(payment: Disbursement, outcome: Outcome, move: Move) -> Disbursement:
     """The payment as the outcome leaves it: a second line about it in one file meets this."""
-    settled = transfer.id if outcome.kind is Kind.SETTLE else payment.settle_transfer_id
+    settled = move.id if outcome.kind is Kind.SETTLE else payment.settle_transfer_id
     return replace(
         payment,
         state=STATES[outcome.kind],
         payment_number=outcome.payment_number,
         return_code=outcome.return_code,
         settle_transfer_id=settled,
-        return_transfer_id=payment.return_transfer_id if outcome.kind is Kind.SETTLE else transfer.id,
+        return_transfer_id=payment.return_transfer_id if outcome.kind is Kind.SETTLE else move.id,
     )
 
 
@@ -75,24 +76,24 @@ async def apply_outcomes(
     """Post and save outcomes in their order and tell the cases; `payments` are locked and hold each one's payment.
 
     A settle needs a sent payment, a return a sent one, a late return a settled one: the journal refuses the rest
-    (`PostingFailed`). Returns the journal entry of each.
+    (`PostingFailed`). Returns the move of each.
     """
     fundings = await funding_store.expended(tx, [one.application_id for one in payments.values()])
-    steps: list[tuple[Outcome, Disbursement, Transfer]] = []
+    steps: list[tuple[Outcome, Disbursement, Move]] = []
     for outcome in outcomes:
         payment = payments[outcome.disbursement_id]
         reason = outcome.return_code or "paid"
-        transfer = payment_transfer(
+        move = payment_move(
             fundings[payment.application_id], payment, outcome.kind, actor=actor, reason=reason, now=now
         )
-        payments[outcome.disbursement_id] = changed = after(payment, outcome, transfer)
-        steps.append((outcome, changed, transfer))
-    await post_or_fail(tx, [transfer for _, _, transfer in steps])
+        payments[outcome.disbursement_id] = changed = after(payment, outcome, move)
+        steps.append((outcome, changed, move))
+    await post_moves(tx, [move for _, _, move in steps])
     facts = [await _save(tx, *step, now=now) for step in steps]
     await outbox.append_all(tx, facts, now=now)
     for batch_id in sorted({payment.batch_id for _, payment, _ in steps if payment.batch_id is not None}):
         await batch_store.acknowledge(tx, batch_id)
-    return {(outcome.disbursement_id, outcome.kind): transfer.id for outcome, _, transfer in steps}
+    return {(outcome.disbursement_id, outcome.kind): move.id for outcome, _, move in steps}
 
 
 async def apply_apart(
@@ -149,7 +150,7 @@ async def _call_for_refused(
 
 
 async def _save(
-    tx: Connection, outcome: Outcome, payment: Disbursement, transfer: Transfer, *, now: datetime
+    tx: Connection, outcome: Outcome, payment: Disbursement, move: Move, *, now: datetime
 ) -> DisbursementSettled | DisbursementReturned:
     if outcome.kind is Kind.SETTLE:
         await store.settled(
@@ -159,7 +160,7 @@ async def _save(
             payment_number=outcome.payment_number,
             paid_on=outcome.day.isoformat(),
             evidence=outcome.evidence,
-            transfer_id=transfer.id,
+            transfer_id=move.id,
             now=now,
         )
         return DisbursementSettled(
@@ -180,7 +181,7 @@ async def _save(
         voucher_number=outcome.voucher_number,
         payment_number=outcome.payment_number,
         return_code=outcome.return_code,
-        transfer_id=transfer.id,
+        transfer_id=move.id,
         now=now,
     )
     await payee_effect(tx, payment, outcome.return_code, now=now)

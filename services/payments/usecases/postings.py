@@ -1,4 +1,4 @@
-"""What every use case needs of the ledger: transfers of a case, postings that must succeed, a person's cap."""
+"""What every use case needs of the ledger: moves of a case's money, postings that must succeed, a person's cap."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,10 +6,13 @@ from datetime import datetime
 
 from contracts.ids import TransferId
 from contracts.journey import workflow_id
+from contracts.plan import CostKind
+from contracts.steps.payments import HoldFunds
 from kit.db import Connection
 from services.payments.books.budgets import Standing, person_target, raise_to
+from services.payments.books.cost_lines import Lines, Move, awarded, entries_of, given_back, short_of
 from services.payments.books.fiscal_year import YEAR_END
-from services.payments.books.ledger import Code, Kind, Phase, Scope, Transfer
+from services.payments.books.ledger import Code, Kind, Phase, Posted, Scope, Transfer
 from services.payments.domain import BooksMoved, Funding, PostingFailed
 from services.payments.store import ledger as ledger_store
 
@@ -24,7 +27,7 @@ COMING_BACK = frozenset({Kind.RECOVER, Kind.LIQUIDATE})
 """What makes money available again, also in a year whose books are shut."""
 
 
-def transfer_of(
+def move_of(
     funding: Funding,
     kind: Kind,
     cents: int,
@@ -34,9 +37,13 @@ def transfer_of(
     at: datetime,
     actor: str = JOURNEY,
     key: str | int = "",
-) -> Transfer:
-    """A transfer of the case's money; its id is the case's, the hold's number, the kind and `key`."""
-    return Transfer(
+    asked: Lines | None = None,
+) -> Move:
+    """A move of the case's money; its id is the case's, the hold's number, the kind and `key`.
+
+    `asked` says for which cost lines, where the request does.
+    """
+    whole = Transfer(
         id=TransferId.derive(kind, funding.application_id, funding.hold_number, key),
         kind=kind,
         scope=funding.scope,
@@ -47,6 +54,44 @@ def transfer_of(
         pending_id=of,
         workflow_id=workflow_id(funding.application_id),
     )
+    return Move(whole, funding.lines, asked or {})
+
+
+def hold_of(ask: HoldFunds, scope: Scope, *, now: datetime) -> Move:
+    """The hold that a request asks for."""
+    whole = Transfer(
+        id=TransferId.derive(Kind.HOLD, ask.application_id, ask.hold_number),
+        kind=Kind.HOLD,
+        scope=scope,
+        amount_cents=ask.amount_cents,
+        reason="award",
+        actor=JOURNEY,
+        occurred_at=now,
+        workflow_id=workflow_id(ask.application_id),
+    )
+    return Move(whole, awarded(ask.cost_lines, ask.amount_cents))
+
+
+def encumbrance_of(funding: Funding, price_cents: int, *, now: datetime) -> list[Move]:
+    """The hold becomes an encumbrance at the price, first; then what the price does not need goes back."""
+    hold, rest = funding.hold_transfer_id, funding.amount_cents - price_cents
+    encumber = move_of(funding, Kind.ENCUMBER, price_cents, of=hold, reason="enrollment accepted", at=now)
+    if not rest:
+        return [encumber]
+    return [encumber, move_of(funding, Kind.RELEASE_HOLD, rest, of=hold, reason="price below hold", at=now, key="rest")]
+
+
+async def divide(tx: Connection, moves: Sequence[Move]) -> list[Transfer]:
+    """The entries of these moves, one for each cost line. Asks what is left only where a case has several."""
+    before = {one.whole.pending_id for one in moves if len(one.lines) > 1}
+    asked = sorted(one for one in before if one is not None)
+    known = await ledger_store.parts(tx, asked) if asked else {}
+    return [entry for entries in entries_of(moves, known) for entry in entries]
+
+
+async def post_moves(tx: Connection, moves: Sequence[Move]) -> None:
+    """`post_or_fail` of the entries of these moves."""
+    await post_or_fail(tx, await divide(tx, moves))
 
 
 async def post_or_fail(tx: Connection, transfers: Sequence[Transfer]) -> None:
@@ -81,7 +126,13 @@ async def lapse_recovered(tx: Connection, recovered: Sequence[Transfer]) -> None
     shut = [one for one in recovered if books[one.scope.book].phase is Phase.HARD_CLOSED]
     lapses = [
         lapse_of(
-            one.scope, one.amount_cents, one.id, reason="came back to a closed year", at=one.occurred_at, link=one.id
+            one.scope,
+            one.amount_cents,
+            one.id,
+            reason="came back to a closed year",
+            at=one.occurred_at,
+            link=one.id,
+            cost_line=one.cost_line,
         )
         for one in shut
     ]
@@ -90,7 +141,14 @@ async def lapse_recovered(tx: Connection, recovered: Sequence[Transfer]) -> None
 
 
 def lapse_of(
-    scope: Scope, cents: int, key: str, *, reason: str, at: datetime, link: TransferId | None = None
+    scope: Scope,
+    cents: int,
+    key: str,
+    *,
+    reason: str,
+    at: datetime,
+    link: TransferId | None = None,
+    cost_line: CostKind = CostKind.TUITION,
 ) -> Transfer:
     """Uncommitted money of a closed year that lapses; its id is the line's and `key`'s."""
     return Transfer(
@@ -101,6 +159,7 @@ def lapse_of(
         reason=reason,
         actor=YEAR_END,
         occurred_at=at,
+        cost_line=cost_line,
         links_to=link,
     )
 
@@ -117,10 +176,35 @@ async def cap_of_person(
     return raise_to(target, standing, actor=JOURNEY, at=at)
 
 
-async def post_holds(tx: Connection, caps: Sequence[Transfer], holds: Sequence[Transfer]) -> list[Code]:
-    """Post the caps and then the holds, in one batch; one outcome per hold."""
-    posted = await ledger_store.post(tx, [*caps, *holds])
+async def post_holds(tx: Connection, caps: Sequence[Transfer], holds: Sequence[Move]) -> list[Code]:
+    """Post the caps and then the holds, in one batch; one outcome per hold, which is whole or not at all."""
+    entries = entries_of(holds, {})
+    posted = await ledger_store.post(tx, [*caps, *(entry for of_hold in entries for entry in of_hold)])
     if any(one.outcome is None for one in posted):
         # Another transaction gave a person's row another cap a moment ago.
         raise BooksMoved
-    return [one.outcome for one in posted[len(caps) :] if one.outcome is not None]
+    answers = iter(posted[len(caps) :])
+    of_holds = [[next(answers) for _ in of_hold] for of_hold in entries]
+    await post_or_fail(tx, [back for of_hold in of_holds for back in _given_back(of_hold)])
+    return [await _outcome(tx, hold, of_hold) for hold, of_hold in zip(holds, of_holds, strict=True)]
+
+
+def _given_back(of_hold: Sequence[Posted]) -> list[Transfer]:
+    if all(one.is_ok for one in of_hold):
+        return []
+    return [given_back(one.transfer) for one in of_hold if one.is_ok]
+
+
+async def _outcome(tx: Connection, hold: Move, of_hold: Sequence[Posted]) -> Code:
+    """What the whole came to. A line may fit where the whole does not: the limit is named that the whole is over."""
+    refused = [one.outcome for one in of_hold if one.outcome is not None and not one.is_ok]
+    if not refused:
+        return Code.OK
+    if len(of_hold) == 1:
+        return refused[0]
+    if Code.CLOSED in refused:
+        return Code.CLOSED
+    scope = hold.whole.scope
+    available = {name: row.available_cents for name, row in (await ledger_store.balances(tx, scope.rows)).items()}
+    found = short_of(scope, available, hold.whole.amount_cents)
+    return refused[0] if found is Code.OK else found

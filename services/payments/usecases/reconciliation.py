@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from contracts.ids import DisbursementId, TransferId
 from kit.db import Connection, Database
+from services.payments.books.cost_lines import parts_of
 from services.payments.books.ledger import Kind
 from services.payments.domain import DisbursementState, PostingFailed
 from services.payments.nacha.banking_days import operator_day
@@ -30,7 +31,7 @@ from services.payments.store import funding as funding_store
 from services.payments.store import reconciliation as store
 from services.payments.store import statements as statement_store
 from services.payments.store.disbursements import Disbursement
-from services.payments.usecases.disbursements import payment_transfer
+from services.payments.usecases.disbursements import payment_move
 from services.payments.usecases.outcomes import Outcome, apply_outcomes, payments_of_words
 from services.payments.usecases.return_effects import NO_CODE, heard_again
 
@@ -200,8 +201,8 @@ async def _refused(
     for one in outcomes:
         payment = payments[one.disbursement_id]
         funding = fundings[payment.application_id]
-        transfer = payment_transfer(funding, payment, one.kind, actor=RECONCILIATION, reason="", now=now)
-        if transfer.id == failed.facts["transfer_id"]:
+        move = payment_move(funding, payment, one.kind, actor=RECONCILIATION, reason="", now=now)
+        if failed.facts["transfer_id"] in parts_of(move.id):
             found.add(one.disbursement_id)
     if not found:
         raise failed

@@ -26,7 +26,7 @@ from services.payments.store import recoveries as store
 from services.payments.store.advances import OwedPart
 from services.payments.store.recoveries import Recovery
 from services.payments.usecases.bank_evidence import end_by, open_line
-from services.payments.usecases.postings import post_or_fail, transfer_of
+from services.payments.usecases.postings import move_of, post_moves
 from services.payments.usecases.waiting import serve_waiting
 
 
@@ -67,8 +67,8 @@ async def approve_recovery(
     line = await open_line(tx, recovery.line_id, recovery.cents) if recovery.line_id is not None else None
     reason = f"recovery {recovery_id}"
     shares = [(part, cents) for part, cents in zip(owed, spread(recovery.cents, [p.cents for p in owed]), strict=True)]
-    transfers = [
-        transfer_of(
+    moves = [
+        move_of(
             fundings[part.application_id],
             Kind.RECOVER,
             cents,
@@ -81,14 +81,14 @@ async def approve_recovery(
         for part, cents in shares
         if cents
     ]
-    await post_or_fail(tx, transfers)
+    await post_moves(tx, moves)
     for part, cents in shares:
         if cents:
             await store.take_off(tx, part.settle_transfer_id, cents)
     if line is not None:
-        await end_by(tx, line, "recovery", transfers[0].id, by=checker, now=now)
+        await end_by(tx, line, "recovery", moves[0].id, by=checker, now=now)
     await store.posted(tx, recovery_id, checker=checker, now=now)
-    for book in sorted({transfer.scope.book for transfer in transfers}):
+    for book in sorted({move.whole.scope.book for move in moves}):
         await serve_waiting(tx, book, now=now)
     return replace(recovery, state="posted", checked_by=checker)
 

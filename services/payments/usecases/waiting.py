@@ -8,6 +8,7 @@ from contracts.ids import HoldId, TransferId
 from contracts.journey import workflow_id
 from kit import outbox
 from kit.db import Connection, Database
+from services.payments.books.cost_lines import Move
 from services.payments.books.ledger import WAITABLE, Code, Kind, Transfer
 from services.payments.books.waiting import WAITING_PER_AWARD_MAX, Waiting, who_is_served
 from services.payments.domain import Funding, FundingState
@@ -137,9 +138,9 @@ async def _cap(tx: Connection, funding: Funding, *, now: datetime) -> Transfer |
     )
 
 
-def _hold(funding: Funding, *, now: datetime) -> Transfer:
+def _hold(funding: Funding, *, now: datetime) -> Move:
     # Its own id for each try: the refusal that put the case on the list stays a refusal.
-    return Transfer(
+    whole = Transfer(
         id=TransferId.derive(Kind.HOLD, funding.application_id, funding.hold_number, "served", funding.served + 1),
         kind=Kind.HOLD,
         scope=funding.scope,
@@ -149,3 +150,4 @@ def _hold(funding: Funding, *, now: datetime) -> Transfer:
         occurred_at=now,
         workflow_id=workflow_id(funding.application_id),
     )
+    return Move(whole, funding.lines)

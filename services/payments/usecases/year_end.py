@@ -19,6 +19,8 @@ from services.payments.books.fiscal_year import (
     HeldOutsideCases,
     YearNotReady,
     YearUnknown,
+    as_moves,
+    carried_into,
     postings_of,
 )
 from services.payments.books.ledger import Code, Kind, Phase, Scope, Transfer, line_row
@@ -27,7 +29,7 @@ from services.payments.store import fiscal_year as store
 from services.payments.store import funding as funding_store
 from services.payments.store import ledger as ledger_store
 from services.payments.store.fiscal_year import Close, Result
-from services.payments.usecases.postings import lapse_of, transfer_of
+from services.payments.usecases.postings import divide, lapse_of, move_of
 
 POSTED_PER_BATCH = 200
 BATCHES_PER_TURN = 5
@@ -114,22 +116,20 @@ async def _approved_close(tx: Connection, book: str, fiscal_year: int) -> Close:
 
 async def _release_holds(tx: Connection, close: Close, *, now: datetime) -> int:
     holds = await store.held(tx, close.book, POSTED_PER_BATCH)
-    await _post(
-        tx,
-        [
-            transfer_of(
-                one,
-                Kind.RELEASE_HOLD,
-                one.amount_cents,
-                of=one.hold_transfer_id,
-                reason="fiscal year closed",
-                at=now,
-                actor=YEAR_END,
-                key="year end",
-            )
-            for one in holds
-        ],
-    )
+    moves = [
+        move_of(
+            one,
+            Kind.RELEASE_HOLD,
+            one.amount_cents,
+            of=one.hold_transfer_id,
+            reason="fiscal year closed",
+            at=now,
+            actor=YEAR_END,
+            key="year end",
+        )
+        for one in holds
+    ]
+    await _post(tx, await divide(tx, moves))
     facts: list[Fact] = []
     for one in holds:
         await funding_store.ended(tx, one, FundingState.EXPIRED, CLOSED, one.amount_cents, now=now)
@@ -158,15 +158,17 @@ async def _post_batch(tx: Connection, close: Close, *, now: datetime) -> int:
     if not ids:
         return 0
     # Cases first, the book after: whoever pays or withdraws one of them locks in the same order.
-    cases = await store.fundings_of(tx, ids)
-    batch = await store.to_post(tx, close.book, ids)
+    cases = await store.fundings_of(tx, close.book, ids)
+    moves = {case: of.encumbrance_transfer_id for case, of in cases.items() if of.encumbrance_transfer_id is not None}
+    batch = as_moves(await store.to_post(tx, close.book, ids), moves)
     still_open = [one for one in batch if one.left_cents > 0]
     entries = {one.transfer_id: postings_of(one, close.program_id, close.fiscal_year, at=now) for one in still_open}
     await _post(tx, [entry for posted in entries.values() for entry in posted])
     carried = [one for one in still_open if one.disposition is Disposition.CARRY]
     if carried:
         into = entries[carried[0].transfer_id][-1].scope.book
-        pairs = [(one.transfer_id, entries[one.transfer_id][-1].id) for one in carried]
+        gone = {one.application_id for one in carried}
+        pairs = [(move, carried_into(close.book, move)) for case, move in moves.items() if case in gone]
         await store.carried(tx, into, pairs, now=now)
     lapsed = [one for one in still_open if one.disposition is Disposition.LAPSE]
     await _tell_lapsed(tx, close, lapsed, cases, now=now)
@@ -181,15 +183,17 @@ def _outcome(one: Approved) -> tuple[str, str, int]:
 
 
 async def _tell_lapsed(
-    tx: Connection, close: Close, lapsed: Sequence[Approved], cases: dict[str, Funding], *, now: datetime
+    tx: Connection, close: Close, lapsed: Sequence[Approved], cases: dict[ApplicationId, Funding], *, now: datetime
 ) -> None:
     facts: list[Fact] = []
+    cents: dict[ApplicationId, int] = {}
     for one in lapsed:
-        funding = cases.get(one.transfer_id)
-        if funding is not None:
-            await funding_store.ended(tx, funding, FundingState.LAPSED, LAPSED, 0, now=now)
         if one.application_id is not None:
-            facts.append(lapsed_fact(close.fiscal_year, one.application_id, "encumbered", one.left_cents, now=now))
+            cents[one.application_id] = cents.get(one.application_id, 0) + one.left_cents
+    for case, lost in cents.items():
+        if case in cases:
+            await funding_store.ended(tx, cases[case], FundingState.LAPSED, LAPSED, 0, now=now)
+        facts.append(lapsed_fact(close.fiscal_year, case, "encumbered", lost, now=now))
     await outbox.append_all(tx, facts, now=now)
 
 

@@ -1,5 +1,6 @@
 """A program, cases in it, and a desk that asks payments what the journey and the doors ask."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -106,6 +107,8 @@ class Desk:
 
     db: Database
     now: datetime = NOW
+    cost_lines: Sequence[CostLine] = ()
+    """What the plan of every case says of its cost."""
 
     async def hold(self, case: Case, cents: int = 300_000, **asked: Any) -> FundsHeld:
         ask = HoldFunds(
@@ -118,6 +121,7 @@ class Desk:
             amount_cents=cents,
             hold_seconds=asked.get("hold_seconds", 3_600),
             hold_number=asked.get("hold_number", 1),
+            cost_lines=asked.get("cost_lines", self.cost_lines),
         )
         return await funding.hold_funds(ask, db=self.db, now=self.now)
 

@@ -13,7 +13,7 @@ from services.payments.store import funding as funding_store
 from services.payments.store.journal import Wanted
 from services.payments.usecases import books
 from services.payments.usecases.nightly import prove_nightly
-from services.payments.usecases.postings import post_or_fail, transfer_of
+from services.payments.usecases.postings import move_of, post_moves
 from services.payments.usecases.program import follow_program
 from services.payments.usecases.proof import prove_books
 from tests.services.payments.case import NOW, PROGRAM, PROVIDER, ROUND, Case, published
@@ -42,7 +42,7 @@ async def some(desk, db):
         found = await funding_store.current(tx, Case("payable").id)
         assert found is not None
         pending = found.encumbrance_transfer_id
-        await post_or_fail(tx, [transfer_of(found, Kind.EXPEND, 50_000, of=pending, reason="test", at=NOW)])
+        await post_moves(tx, [move_of(found, Kind.EXPEND, 50_000, of=pending, reason="test", at=NOW)])
     return desk
 
 

@@ -32,14 +32,14 @@ async def test_one_hold_that_cannot_be_released_keeps_no_other(desk, owner, monk
     for name in ("ann", "bea", "cleo"):
         await desk.hold(Case(name), 100_000)
     await owner.execute("UPDATE funding SET expires_at = now() - interval '1 minute'")
-    post = funding.post_or_fail
+    post = funding.post_moves
 
-    async def refuses_one(tx, transfers):
-        if any(one.workflow_id == f"application/{Case('bea').id}" for one in transfers):
+    async def refuses_one(tx, moves):
+        if any(one.whole.workflow_id == f"application/{Case('bea').id}" for one in moves):
             raise PostingFailed(code="conflict", transfer_id="trf_x")
-        await post(tx, transfers)
+        await post(tx, moves)
 
-    monkeypatch.setattr(funding, "post_or_fail", refuses_one)
+    monkeypatch.setattr(funding, "post_moves", refuses_one)
     with pytest.raises(PostingFailed):
         await funding.expire_holds(db=desk.db, now=NOW)
     told = {one["application_id"] for one in await desk.told(HoldExpired)}

@@ -33,7 +33,7 @@ from services.payments.domain import Funding, MakerIsChecker
 from services.payments.store import funding as funding_store
 from services.payments.store import ledger as ledger_store
 from services.payments.usecases import fiscal_year, year_end
-from services.payments.usecases.postings import post_or_fail, transfer_of
+from services.payments.usecases.postings import move_of, post_moves
 from services.payments.usecases.program import follow_program, follow_start
 from tests.services.payments.case import NOW, OTHER, PROGRAM, ROUND, Case, Desk, published
 
@@ -330,8 +330,8 @@ async def posted(desk, case: Case, kind: Kind, *, of: str) -> Transfer:
     """One move of the case's money, posted as the use cases post it."""
     funding = await funding_of(desk, case)
     async with desk.db.transaction() as tx:
-        move = transfer_of(funding, kind, 100_000, of=TransferId(of), reason="test", at=NOW, key=of)
-        await post_or_fail(tx, [move])
+        move = move_of(funding, kind, 100_000, of=TransferId(of), reason="test", at=NOW, key=of)
+        await post_moves(tx, [move])
     return move
 
 
