@@ -1,6 +1,7 @@
 """One production of the demo: stack, cast, outside parties, director, and the result."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -60,24 +61,30 @@ async def produce(
 async def _result(
     settings: ProcessSettings, director: Director, cast: Cast, urls: dict[str, str], home: Home
 ) -> dict[str, Any]:
+    from services.payments.desk.books import cost_lines
     from services.payments.main import money_by_stage
     from services.payments.settings import PaymentsSettings
 
     payments = PaymentsSettings.model_validate(settings.model_dump())
     money: dict[str, int] = {}
-    appropriation = 0
+    paid_for = Counter[str]()
+    appropriation, agrees = 0, True
     for program_id in PACKS:
         stages = dict(await money_by_stage(payments, program_id))
         appropriation += stages.pop("appropriation_cents")
         for stage, cents in stages.items():
             money[stage] = money.get(stage, 0) + cents
+        found = await cost_lines(payments, program_id)
+        agrees = agrees and found["agrees"]
+        paid_for.update({line: stages["disbursed"] for line, stages in found["cost_lines"].items()})
     cases = [case.row() for case in director.cases]
-    adds_up = sum(money.values()) == appropriation
+    adds_up = sum(money.values()) == appropriation and agrees
     exam_vouchers = await redeem(settings, urls["api"], cast, director.cases, home.path / "parties")
     return {
         "ok": adds_up and exam_vouchers["ok"] and all(case["ok"] for case in cases),
         "cases": cases,
         "money": money,
+        "paid_for": dict(paid_for),
         "appropriation_cents": appropriation,
         "exam_vouchers": exam_vouchers,
         "urls": urls,

@@ -1,6 +1,6 @@
 """What the demo shows: each case moving through its stages, then where every cent is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -89,6 +89,12 @@ def money_table(money: dict[str, int], appropriation_cents: int) -> Table:
     return table
 
 
+def paid_for_line(paid_for: Mapping[str, int]) -> str:
+    """What was paid, by the line of the cost that it was for."""
+    told = (f"{line.replace('_', ' ')} {dollars(cents)}" for line, cents in paid_for.items() if cents)
+    return f"paid for: {', '.join(told) or 'nothing'}"
+
+
 def bank_table(found: dict[str, Any]) -> Table:
     """What the bank and the finance system did, what became of it, and whether the sums agree."""
     table = Table(title="The bank and the books", title_justify="left", box=None, pad_edge=False)
@@ -136,6 +142,7 @@ def show_end(console: Console, result: dict[str, Any], looks: Sequence[str]) -> 
             console.print(f"  {case['title']}: " + ", ".join(case["reasons"]), style="dim", highlight=False)
     console.print()
     console.print(money_table(result["money"], result["appropriation_cents"]))
+    console.print(paid_for_line(result["paid_for"]))
     console.print()
     if "reconciliation" in result:
         console.print(bank_table(result["reconciliation"]))

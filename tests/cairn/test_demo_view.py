@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from cairn.demo.scenarios import SCENARIOS
-from cairn.demo.view import cases_table, live_panel, money_table
+from cairn.demo.view import cases_table, live_panel, money_table, paid_for_line
 from contracts.journey import Outcome
 from contracts.money import dollars
 
@@ -55,3 +55,9 @@ def test_the_money_is_whole(width: int) -> None:
     text = "\n".join(shown(width, money_table(money, sum(money.values()))))
     for cents in (*money.values(), sum(money.values())):
         assert dollars(cents) in text
+
+
+def test_what_was_paid_is_told_by_cost_line():
+    paid_for = {"tuition": 220_000, "exam_fee": 0, "books": 12_500}
+    assert paid_for_line(paid_for) == "paid for: tuition $2,200.00, books $125.00"
+    assert paid_for_line({"tuition": 0}) == "paid for: nothing"

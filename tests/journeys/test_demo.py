@@ -31,6 +31,11 @@ def test_the_money_adds_up_to_the_appropriation(demo_result: dict[str, Any]) -> 
     assert demo_result["money"]["held"] == demo_result["money"]["payable"] == demo_result["money"]["in_transit"] == 0
 
 
+def test_what_was_paid_stands_under_the_lines_of_its_cost(demo_result: dict[str, Any]) -> None:
+    assert sum(demo_result["paid_for"].values()) == demo_result["money"]["disbursed"]
+    assert demo_result["paid_for"]["tuition"] > demo_result["paid_for"]["books"] > 0
+
+
 def test_the_exam_vendor_s_report_ends_line_by_line_and_its_lots_add_up(demo_result: dict[str, Any]) -> None:
     found = demo_result["exam_vouchers"]
     taken = sum(len(scenario.play.get("exams", ["passed"])) for scenario in SCENARIOS if _has_exam(scenario))
