@@ -264,7 +264,7 @@ def _chunks(file: Path) -> Iterator[bytes]:
 def _entry(found: "Found") -> dict[str, Any]:
     """One entry for people: its account masked, its return or change explained."""
     from services.payments.nacha import CHANGE_REASONS, RETURN_REASONS
-    from services.payments.nacha.returns import CONTESTED
+    from services.payments.nacha.changes import REFUSALS
     from services.payments.nacha.transactions import ACKNOWLEDGMENTS, TRANSACTIONS
 
     entry = found.entry
@@ -283,14 +283,14 @@ def _entry(found: "Found") -> dict[str, Any]:
     if (returned := entry.returned) is not None:
         reason = RETURN_REASONS.get(returned.code)
         facts |= {"counted_as": "returns", "return_code": returned.code, "original_trace": returned.original_trace}
-        contested = returned.code in CONTESTED
-        facts |= {"died_on": None if contested else returned.died_on, "information": returned.information}
-        facts |= {"original_return_on": returned.died_on} if contested else {}
+        facts |= {"died_on": returned.died_on, "information": returned.information}
+        facts |= {"dispute": returned.dispute and asdict(returned.dispute)}
         facts |= {"meaning": reason and reason.title, "requires": reason and str(reason.requires)}
     elif (change := entry.change) is not None:
         reason = CHANGE_REASONS.get(change.code)
+        title = reason.title if reason else REFUSALS.get(change.code)
         facts |= {"counted_as": "changes", "change_code": change.code, "original_trace": change.original_trace}
-        facts |= {"meaning": reason and reason.title, "correction": _correction(change)}
+        facts |= {"meaning": title, "correction": _correction(change), "refused_code": change.refused_code or None}
     elif found.batch.entry_class in ACKNOWLEDGMENTS:
         facts |= {"counted_as": "acknowledgments", "original_trace": entry.identification}
     else:

@@ -134,6 +134,8 @@ def _files(
 ) -> list[Duty]:
     """What goes out and what comes in; whatever was heard lets the open lines of statements be matched again."""
     scan, ours, now = settings.exchange_scan_seconds, settings.our_accounts, clock.now
+    ach = rails_of(settings).ach
+    addresses = ach.originator.addresses if ach else frozenset[str]()
     # Set at first: the process before may have died between a statement and its matching.
     heard = asyncio.Event()
     heard.set()
@@ -157,7 +159,9 @@ def _files(
         Duty("confirmations", lambda: tell(read_inbound(exchange=exchange, db=db, now=now())), scan),
         Duty(
             "bank answers",
-            lambda: tell(read_ach_answers(exchange=exchange, numbers=numbers, db=db, now=now())),
+            lambda: tell(
+                read_ach_answers(exchange=exchange, ours=addresses, numbers=numbers, db=db, now=now()),
+            ),
             scan,
         ),
         Duty("statements", lambda: tell(read_statements(exchange=exchange, ours=ours, db=db, now=now())), scan),

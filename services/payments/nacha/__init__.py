@@ -17,6 +17,7 @@ from services.payments.nacha.fields import RecordMisfit
 from services.payments.nacha.model import (
     BatchHeader,
     ChangeAddendum,
+    Dispute,
     Entry,
     FileHeader,
     ReturnAddendum,
@@ -42,6 +43,7 @@ __all__ = [
     "ChangeAddendum",
     "ChangeReason",
     "Correction",
+    "Dispute",
     "Entry",
     "EntryClass",
     "Fault",

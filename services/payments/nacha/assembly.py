@@ -1,24 +1,46 @@
 # pyright: strict
 """An entry being read: its own record first, then its addenda, then what can only be said when all are there."""
 
-from services.payments.nacha.checks import addendum_findings, entry_findings
+from collections.abc import Callable
+
+from services.payments.nacha.checks import MINOR, addendum_findings, entry_findings
 from services.payments.nacha.faults import Fault, FaultLog
 from services.payments.nacha.fields import Layout
-from services.payments.nacha.model import Addendum, BatchHeader, ChangeAddendum, Entry, ReturnAddendum
-from services.payments.nacha.records import ADDENDA, COUNTED, ENTRIES
+from services.payments.nacha.model import Addendum, BatchHeader, ChangeAddendum, Dispute, Entry, ReturnAddendum
+from services.payments.nacha.records import (
+    ADDENDA_05,
+    ADDENDA_98,
+    ADDENDA_98_REFUSED,
+    ADDENDA_99,
+    ADDENDA_99_CONTESTED,
+    ADDENDA_99_DISHONORED,
+    COUNTED,
+    ENTRIES,
+    addenda_layout,
+)
 from services.payments.nacha.transactions import TRANSACTIONS, Kind
 
 
-def log_misfits(log: FaultLog, layout: Layout, number: int, record: str) -> None:
+def log_misfits(log: FaultLog, layout: Layout, number: int, record: str, *, entry: int | None = None) -> None:
     """Every field of a record that its layout does not allow."""
     for misfit in layout.misfits(record):
-        log.add(Fault(number, layout.code, misfit.field, misfit.first_column, misfit.last_column, misfit.reason))
+        place = (misfit.field, misfit.first_column, misfit.last_column)
+        log.add(Fault(number, layout.code, *place, misfit.reason, entry))
 
 
-def log_fault(log: FaultLog, layout: Layout, number: int, field: str, reason: str, *, entry: int | None = None) -> None:
+def log_fault(
+    log: FaultLog,
+    layout: Layout,
+    number: int,
+    field: str,
+    reason: str,
+    *,
+    entry: int | None = None,
+    minor: bool = False,
+) -> None:
     """A fault of the file, or of one entry alone."""
     first, last = layout.columns[field]
-    log.add(Fault(number, layout.code, field, first, last, reason, entry))
+    log.add(Fault(number, layout.code, field, first, last, reason, entry, minor))
 
 
 class EntryAssembly:
@@ -44,7 +66,7 @@ class EntryAssembly:
     def take(self, number: int, record: str) -> None:
         """The next addenda record."""
         self.taken += 1
-        layout = ADDENDA.get(record[1:3])
+        layout = addenda_layout(record[1:3], record[3:6])
         if layout is None:
             reason = f"{record[1:3]!r} where 05, 98 or 99 is expected"
             self._log.add(Fault(number, "7", "Addenda Type Code", 2, 3, reason))
@@ -57,9 +79,10 @@ class EntryAssembly:
                 reason = f"{record[1:3]!r} where {expected} is expected"
                 self._log.add(Fault(number, "7", "Addenda Type Code", 2, 3, reason))
             else:
-                log_misfits(self._log, layout, number, record)
+                # No sum depends on an addenda record: what cannot be read there is one entry's.
+                log_misfits(self._log, layout, number, record, entry=self.number)
             return
-        addendum, traced = self._addendum(layout.fields[1].text, tuple(value or "" for value in values))
+        addendum, traced = self._addendum(layout, tuple((value or "").rstrip(" ") for value in values))
         for field, expected, found in traced:
             if expected and found != expected:
                 log_fault(self._log, layout, number, field, f"{found} where {expected} belongs")
@@ -91,7 +114,7 @@ class EntryAssembly:
         if self._entry_class in COUNTED and int(middle[0]) != self.taken:
             self._fault("Number of Addenda Records", f"{middle[0]} although {self.taken} follow")
         for field, reason in entry_findings(header, entry, whole=not self._unread):
-            log_fault(self._log, self._layout, self.number, field, reason, entry=self.number)
+            log_fault(self._log, self._layout, self.number, field, reason, entry=self.number, minor=field in MINOR)
         return entry
 
     def _expected(self) -> str:
@@ -104,18 +127,49 @@ class EntryAssembly:
     def _fault(self, field: str, reason: str) -> None:
         log_fault(self._log, self._layout, self.number, field, reason)
 
-    def _addendum(self, kind: str, values: tuple[str, ...]) -> tuple[Addendum, tuple[tuple[str, str, str], ...]]:
+    def _addendum(self, layout: Layout, values: tuple[str, ...]) -> tuple[Addendum, tuple[tuple[str, str, str], ...]]:
         """The addendum, and its fields that have to agree with the entry: name, expected, found."""
-        if kind == "99":
-            code, original, died, rdfi, information, trace = values
-            returned = ReturnAddendum(code, original, rdfi, information.rstrip(" "), died.strip(" "))
-            return returned, (("Trace Number", self.trace, trace),)
-        if kind == "98":
-            code, original, rdfi, corrected, trace = values
-            return ChangeAddendum(code, original, rdfi, corrected.rstrip(" ")), (("Trace Number", self.trace, trace),)
-        information, sequence, entry_sequence = values
-        agreeing = (
-            ("Addenda Sequence Number", f"{self.taken:04d}", sequence),
-            ("Entry Detail Sequence Number", self.trace[8:], entry_sequence),
-        )
-        return information.rstrip(" "), agreeing
+        if layout is ADDENDA_05:
+            information, sequence, entry_sequence = values
+            return information, (
+                ("Addenda Sequence Number", f"{self.taken:04d}", sequence),
+                ("Entry Detail Sequence Number", self.trace[8:], entry_sequence),
+            )
+        *said, trace = values
+        return _ANSWERS[layout.title](*said), (("Trace Number", self.trace, trace),)
+
+
+def _returned(code: str, original: str, died: str, rdfi: str, information: str) -> ReturnAddendum:
+    return ReturnAddendum(code, original, rdfi, information, died.strip(" "))
+
+
+def _dishonored(
+    code: str, original: str, rdfi: str, trace: str, settled: str, reason: str, information: str
+) -> ReturnAddendum:
+    return ReturnAddendum(code, original, rdfi, information, dispute=Dispute(trace, reason, settled.strip(" ")))
+
+
+def _contested(code: str, original: str, returned: str, rdfi: str, *said: str) -> ReturnAddendum:
+    original_settled, return_trace, return_settled, return_code, trace, settled, reason = (
+        one.strip(" ") for one in said
+    )
+    dispute = Dispute(
+        return_trace=return_trace,
+        return_code=return_code,
+        return_settled=return_settled,
+        original_returned=returned.strip(" "),
+        original_settled=original_settled,
+        dishonored_trace=trace,
+        dishonored_code=reason,
+        dishonored_settled=settled,
+    )
+    return ReturnAddendum(code, original, rdfi, dispute=dispute)
+
+
+_ANSWERS: dict[str, Callable[..., Addendum]] = {
+    ADDENDA_98.title: ChangeAddendum,
+    ADDENDA_98_REFUSED.title: ChangeAddendum,
+    ADDENDA_99.title: _returned,
+    ADDENDA_99_DISHONORED.title: _dishonored,
+    ADDENDA_99_CONTESTED.title: _contested,
+}

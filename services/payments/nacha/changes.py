@@ -58,6 +58,19 @@ _TABLE = (
 
 CHANGE_REASONS: dict[str, ChangeReason] = {one.code: one for one in _TABLE}
 
+REFUSALS = {
+    "C61": "misrouted notification of change",
+    "C62": "incorrect trace number",
+    "C63": "incorrect company identification",
+    "C64": "incorrect individual identification number",
+    "C65": "incorrectly formatted corrected data",
+    "C66": "incorrect discretionary data",
+    "C67": "routing number not from the original entry",
+    "C68": "account number not from the original entry",
+    "C69": "incorrect transaction code",
+}
+"""Why the originating bank refuses a notification of change."""
+
 
 class CorrectionFaulty(ValueError):
     """The corrected data does not hold what its code promises."""

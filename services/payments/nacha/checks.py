@@ -3,10 +3,10 @@
 
 from collections.abc import Callable
 
-from services.payments.nacha.changes import CHANGE_REASONS, CorrectionFaulty, correction
+from services.payments.nacha.changes import CHANGE_REASONS, REFUSALS, CorrectionFaulty, correction
 from services.payments.nacha.model import Addendum, BatchHeader, ChangeAddendum, Entry, ReturnAddendum
 from services.payments.nacha.records import COUNTED, ENTRIES
-from services.payments.nacha.returns import CONTESTED, DEATH, RETURN_REASONS
+from services.payments.nacha.returns import CONTESTED, DEATH, DISHONORED, RETURN_REASONS
 from services.payments.nacha.routing import check_digit
 from services.payments.nacha.transactions import (
     ACKNOWLEDGMENTS,
@@ -53,10 +53,16 @@ def addendum_findings(addendum: Addendum) -> list[Finding]:
     if isinstance(addendum, ReturnAddendum):
         if addendum.code not in RETURN_REASONS:
             return [("Return Reason Code", f"{addendum.code} is no return reason code")]
-        # A contested return carries a day there too: when the original entry came back.
-        if addendum.died and addendum.code not in DEATH | CONTESTED:
+        if addendum.died and addendum.code not in DEATH:
             return [("Date of Death", f"{addendum.code} speaks of no death")]
+        if (addendum.dispute is not None) is not (addendum.code in DISHONORED | CONTESTED):
+            return [("Return Trace Number", f"{addendum.code} and a dispute about a return do not go together")]
+        if addendum.dispute is not None and f"R{addendum.dispute.return_code}" not in RETURN_REASONS:
+            return [("Return Reason Code", f"{addendum.dispute.return_code} is no return reason")]
     if isinstance(addendum, ChangeAddendum):
+        if addendum.code in REFUSALS:
+            known = addendum.refused_code in CHANGE_REASONS
+            return [] if known else [("Change Code", f"{addendum.refused_code} is no change code")]
         if addendum.code not in CHANGE_REASONS:
             return [("Change Code", f"{addendum.code} is no change code that an originator receives")]
         try:
@@ -71,6 +77,11 @@ def _check_digit(header: BatchHeader, entry: Entry, transaction: Transaction) ->
     if expected == int(entry.routing_number[8]) and entry.routing_number != "000000000":
         return None
     return "Check Digit", f"{entry.routing_number[8]} where {entry.routing_number[:8]} has {expected}"
+
+
+def _name(header: BatchHeader, entry: Entry, transaction: Transaction) -> Finding | None:
+    name = "Individual Name" if header.entry_class in {"PPD", "COR"} else "Receiving Company Name"
+    return None if entry.name.strip() else (name, "a receiver has a name")
 
 
 def _service_class(header: BatchHeader, entry: Entry, transaction: Transaction) -> Finding | None:
@@ -135,4 +146,6 @@ def _trace(header: BatchHeader, entry: Entry, transaction: Transaction) -> Findi
 
 Rule = Callable[[BatchHeader, Entry, Transaction], Finding | None]
 _ABOUT_ADDENDA = frozenset({_entry_class, _addenda})
-ENTRY_RULES: tuple[Rule, ...] = (_check_digit, _service_class, _entry_class, _amount, _addenda, _trace)
+MINOR = frozenset({"Individual Name", "Receiving Company Name"})
+"""Fields without which an entry, and what came back, are as plain as with them: trace, bank and amount say it."""
+ENTRY_RULES: tuple[Rule, ...] = (_check_digit, _name, _service_class, _entry_class, _amount, _addenda, _trace)

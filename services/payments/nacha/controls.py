@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from services.payments.nacha.assembly import log_fault, log_misfits
 from services.payments.nacha.faults import FaultLog
 from services.payments.nacha.model import BatchHeader, Sums
-from services.payments.nacha.records import BATCH_CONTROL, BLOCKING_FACTOR, FILE_CONTROL
+from services.payments.nacha.records import BATCH_CONTROL, BLOCKING_FACTOR, ENTRIES, FILE_CONTROL
 
 
 @dataclass(slots=True)
@@ -24,6 +24,11 @@ class BatchProgress:
     spoiled: bool = False
     forward_only: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     """Field and fault of the header, that are none where the batch comes back."""
+
+    @property
+    def is_read(self) -> bool:
+        """Its class is one of those that are read; of another one the sums are proven, and no more."""
+        return self.entry_class in ENTRIES
 
 
 @dataclass(slots=True)

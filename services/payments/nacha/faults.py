@@ -20,7 +20,9 @@ class Fault:
     last_column: int
     reason: str
     entry: int | None = None
-    """The record of the one entry that it concerns; None where it concerns the file: its structure or its sums."""
+    """The record of the one entry or batch that it concerns; None where it concerns the file: structure or sums."""
+    minor: bool = False
+    """Against the rules, yet whatever follows from the record is plain: nothing is kept back because of it."""
 
     @property
     def title(self) -> str:
@@ -52,13 +54,15 @@ class FaultLog:
     first_of_file: Fault | None = None
     """The first that concerns more than one entry."""
     of_entries: dict[int, Fault] = field(default_factory=dict[int, Fault])
-    """The record of an entry → the first fault that concerns it alone."""
+    """The record of an entry or batch → the first fault that concerns it alone."""
     kept: list[Fault] = field(default_factory=list[Fault])
 
     def add(self, fault: Fault) -> None:
         self.count += 1
         self.first = _earlier(self.first, fault)
-        if fault.entry is None:
+        if fault.minor:
+            pass
+        elif fault.entry is None:
             self.first_of_file = _earlier(self.first_of_file, fault)
         elif len(self.of_entries) < FAULTS_KEPT_MAX:
             self.of_entries[fault.entry] = _earlier(self.of_entries.get(fault.entry), fault)

@@ -47,6 +47,24 @@ class BatchHeader:
 
 
 @dataclass(frozen=True, slots=True)
+class Dispute:
+    """What a dishonored or contested return says of the return it is about; codes are two digits, without the R.
+
+    Settlement days are days of the year, `001` to `366`, or empty. Only a contested return speaks of the original
+    entry's days and of the dishonored return. Source: Nacha Operating Rules, Appendix Four.
+    """
+
+    return_trace: str
+    return_code: str
+    return_settled: str = ""
+    original_returned: str = ""
+    original_settled: str = ""
+    dishonored_trace: str = ""
+    dishonored_code: str = ""
+    dishonored_settled: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ReturnAddendum:
     """Why an entry came back; `original_rdfi` is the first eight digits of the routing number it was sent to."""
 
@@ -55,6 +73,8 @@ class ReturnAddendum:
     original_rdfi: str
     information: str = ""
     died: str = ""
+    dispute: Dispute | None = None
+    """Of dishonored and contested returns, and of them alone."""
 
     @property
     def died_on(self) -> date | None:
@@ -63,12 +83,17 @@ class ReturnAddendum:
 
 @dataclass(frozen=True, slots=True)
 class ChangeAddendum:
-    """What the receiving bank wants changed before the next entry; the entry itself was posted."""
+    """What the receiving bank wants changed before the next entry; the entry itself was posted.
+
+    With a code from C61 it is a refusal of that: `refused_code` and `refused_sequence` say of which notification.
+    """
 
     code: str
     original_trace: str
     original_rdfi: str
     corrected_data: str
+    refused_code: str = ""
+    refused_sequence: str = ""
 
 
 Addendum = str | ReturnAddendum | ChangeAddendum

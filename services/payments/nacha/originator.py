@@ -32,6 +32,11 @@ class Originator:
         """1 says that an employer identification number follows."""
         return f"1{self.ein}"
 
+    @property
+    def addresses(self) -> frozenset[str]:
+        """The destinations of files that come back: ours, or our bank's where it hands on what the operator sent."""
+        return frozenset({self.origin, self.company_id, self.odfi_routing})
+
 
 SAMPLE_ORIGINATOR = Originator(
     company_name="CAIRN SAMPLE FUN",

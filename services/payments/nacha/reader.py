@@ -17,6 +17,8 @@ from services.payments.nacha.records import (
     ENTRIES,
     FILE_CONTROL,
     FILLER,
+    OTHER_BATCH_HEADER,
+    OTHER_ENTRY,
     RECEIVED_FILE_HEADER,
 )
 from services.payments.nacha.routing import is_routing_number
@@ -41,7 +43,7 @@ class Verdict:
     first_of_file: Fault | None
     """The first fault of structure or sums: post nothing. Where it is None every other fault is one entry's."""
     of_entries: Mapping[int, Fault]
-    """The record of an entry → the first fault that concerns it alone."""
+    """The record of an entry, or of the header of a batch that is not read → the first fault that concerns it alone."""
     fault_count: int
     faults: tuple[Fault, ...]
     header: FileHeader | None
@@ -65,11 +67,12 @@ class FileReader:
         self._done = False
 
     def __iter__(self) -> Iterator[Found]:
-        for record in self._records:
+        for text in self._records:
             # Editors and transfers leave a blank line or the end-of-file mark of old systems behind the last block.
-            if self._file.control_at and not record.strip(" \r\x1a"):
+            if self._file.control_at and not text.strip(" \r\x1a"):
                 continue
             self._number += 1
+            record = self._filled_up(text)
             if len(record) != RECORD_WIDTH:
                 self._fault(record[:1], "Record", 1, RECORD_WIDTH, f"{len(record)} characters instead of 94")
                 if record[:1] != "7" and (found := self._close_entry()) is not None:
@@ -85,6 +88,14 @@ class FileReader:
         if (found := self._close_entry()) is not None:
             yield found
         self._end()
+
+    def _filled_up(self, record: str) -> str:
+        """A file header or control whose last columns, all blanks, were stripped on the way."""
+        if len(record) >= RECORD_WIDTH or record[:1] not in {"1", "9"} or self._file.control_at:
+            return record
+        reason = f"{len(record)} characters instead of 94: read as if blanks followed"
+        self._log.add(Fault(self._number, record[:1], "Record", len(record) + 1, RECORD_WIDTH, reason, minor=True))
+        return record.ljust(RECORD_WIDTH)
 
     @property
     def verdict(self) -> Verdict:
@@ -154,6 +165,9 @@ class FileReader:
             self._fault("5", "Record Type Code", 1, 1, "the batch before it has no control record")
             self._end_batch(self._batch)
         self._batch = batch = BatchProgress(self._number, record[50:53])
+        if not batch.is_read:
+            self._open_other(batch, record)
+            return
         values = BATCH_HEADER.read(record)
         if values is None:
             log_misfits(self._log, BATCH_HEADER, self._number, record)
@@ -169,14 +183,41 @@ class FileReader:
             batch.forward_only.append(("Batch Number", reason))
         self._file.batch_number = header.number
 
+    def _open_other(self, batch: BatchProgress, record: str) -> None:
+        """A batch of a class that is not read: its sums are proven, so that those of the file are."""
+        values = OTHER_BATCH_HEADER.read(record)
+        if values is None:
+            log_misfits(self._log, OTHER_BATCH_HEADER, self._number, record)
+            return
+        service, _, company_id, entry_class, _, odfi, number = (value or "" for value in values)
+        batch.header = BatchHeader(
+            ServiceClass(int(service)), "", company_id.rstrip(" "), entry_class, "", "", odfi, int(number)
+        )
+        self._file.batch_number = max(self._file.batch_number, int(number))
+
+    def _count_other(self, batch: BatchProgress, record: str) -> None:
+        values = OTHER_ENTRY.read(record)
+        if values is None:
+            log_misfits(self._log, OTHER_ENTRY, self._number, record)
+            batch.spoiled = True
+            return
+        code, rdfi, digit, _, amount, *_, trace = (value or "" for value in values)
+        transaction = TRANSACTIONS.get(int(code))
+        if transaction is None:
+            log_fault(self._log, OTHER_ENTRY, self._number, "Transaction Code", f"{code} is no transaction code")
+            batch.spoiled = True
+            return
+        entry = Entry(transaction.code, rdfi + digit, "", int(amount), "", trace=trace)
+        batch.sums.add(entry, is_credit=transaction.is_credit)
+
     def _open_entry(self, record: str) -> None:
         if self._batch is None:
             self._fault("6", "Record Type Code", 1, 1, "an entry outside of a batch")
             return
         self._batch.records += 1
         self._batch.entries += 1
-        if self._batch.entry_class not in ENTRIES:
-            self._batch.spoiled = True
+        if not self._batch.is_read:
+            self._count_other(self._batch, record)
             return
         self._entry = EntryAssembly(self._number, record, self._batch.entry_class, self._log)
 
@@ -185,7 +226,7 @@ class FileReader:
             self._batch.records += 1
         if self._entry is not None:
             self._entry.take(self._number, record)
-        elif self._batch is None or not self._batch.spoiled:
+        elif self._batch is None or (self._batch.is_read and not self._batch.spoiled):
             self._fault("7", "Record Type Code", 1, 1, "addenda without an entry")
 
     def _close_entry(self) -> Found | None:
@@ -222,6 +263,11 @@ class FileReader:
         self._batch = None
 
     def _end_batch(self, batch: BatchProgress) -> None:
+        if not batch.is_read and batch.header is not None:
+            cents = batch.sums.debit_cents + batch.sums.credit_cents
+            reason = f"{batch.entry_class} is not among {', '.join(ENTRIES)}: {batch.entries} entries, {cents} cents"
+            field = "Standard Entry Class Code"
+            log_fault(self._log, OTHER_BATCH_HEADER, batch.number, field, reason, entry=batch.number)
         # Returns come from many banks, each with its own batch numbers, and settle when they settle.
         if not batch.comes_back:
             for field, reason in batch.forward_only:

@@ -1,7 +1,9 @@
 # pyright: strict
 """The records of an ACH file, field by field, under the names of the Nacha Operating Rules, Appendix Three."""
 
+from services.payments.nacha.changes import REFUSALS
 from services.payments.nacha.fields import DAY, Field, Layout, constant, digits, matching, named, number, text
+from services.payments.nacha.returns import CONTESTED, DISHONORED
 
 FILLER = "9" * 94
 BLOCKING_FACTOR = 10
@@ -51,6 +53,20 @@ BATCH_HEADER = Layout(
 )
 
 
+OTHER_BATCH_HEADER = Layout(
+    "company/batch header",
+    constant("Record Type Code", "5"),
+    matching("Service Class Code", 3, "200|220|225", "200, 220 or 225"),
+    text("Columns of the Class", 36),
+    named("Company Identification", 10),
+    matching("Standard Entry Class Code", 3, "[A-Z]{3}", "three capital letters"),
+    text("Columns of the Class", 26),
+    digits("Originating DFI Identification", 8),
+    number("Batch Number", 7),
+)
+"""Of a class that is not read, international entries among them: what its control record repeats."""
+
+
 def _receiver(identification: str, amount: str) -> tuple[Field, ...]:
     """The columns with which every entry begins: what, to which bank and account, how much, for whom."""
     return (
@@ -72,13 +88,13 @@ _END = (
 
 
 def _entry(identification: str, name: str) -> Layout:
-    return Layout("entry detail", *_receiver(identification, "Amount"), named(name, 22), *_END)
+    return Layout("entry detail", *_receiver(identification, "Amount"), text(name, 22), *_END)
 
 
 def _corporate_entry(identification: str, amount: str) -> Layout:
     counted = (
         number("Number of Addenda Records", 4),
-        named("Receiving Company Name", 16),
+        text("Receiving Company Name", 16),
         constant("Reserved", "  "),
     )
     return Layout("entry detail", *_receiver(identification, amount), *counted, *_END)
@@ -92,7 +108,19 @@ ENTRIES: dict[str, Layout] = {
     "ACK": _entry("Original Entry Trace Number", "Receiving Company Name"),
     "ATX": _corporate_entry("Original Entry Trace Number", "Total Amount"),
 }
-"""By standard entry class; a batch of another class is not read."""
+"""By standard entry class; of a batch of another class nothing but its sums is read."""
+OTHER_ENTRY = Layout(
+    "entry detail",
+    constant("Record Type Code", "6"),
+    digits("Transaction Code", 2),
+    digits("Receiving DFI Identification", 8),
+    digits("Check Digit", 1),
+    text("Columns of the Class", 17),
+    number("Amount", 10),
+    text("Columns of the Class", 39),
+    *_END[1:],
+)
+"""What the entries of every class have in common, international ones too."""
 
 COUNTED = frozenset({"CTX", "ATX"})
 """Classes whose entry carries the number of its addenda."""
@@ -131,7 +159,69 @@ ADDENDA_99 = Layout(
     digits("Trace Number", 15),
 )
 
-ADDENDA: dict[str, Layout] = {"05": ADDENDA_05, "98": ADDENDA_98, "99": ADDENDA_99}
+ADDENDA_98_REFUSED = Layout(
+    "refused notification of change addenda",
+    constant("Record Type Code", "7"),
+    constant("Addenda Type Code", "98"),
+    matching("Refused Change Code", 3, "C6[1-9]", "C61 to C69"),
+    digits("Original Entry Trace Number", 15),
+    constant("Reserved", " " * 6),
+    digits("Original Receiving DFI Identification", 8),
+    text("Corrected Data", 29),
+    matching("Change Code", 3, "C[0-9]{2}", "C and two digits"),
+    digits("Trace Sequence Number", 7),
+    constant("Reserved", " " * 5),
+    digits("Trace Number", 15),
+)
+
+_JULIAN = "[0-9]{3}| {3}"
+ADDENDA_99_DISHONORED = Layout(
+    "dishonored return addenda",
+    constant("Record Type Code", "7"),
+    constant("Addenda Type Code", "99"),
+    matching("Dishonored Return Reason Code", 3, "R6[1-9]|R70", "R61 to R70"),
+    digits("Original Entry Trace Number", 15),
+    constant("Reserved", " " * 6),
+    digits("Original Receiving DFI Identification", 8),
+    constant("Reserved", " " * 3),
+    digits("Return Trace Number", 15),
+    matching("Return Settlement Date", 3, _JULIAN, "a day of the year, or blanks"),
+    digits("Return Reason Code", 2),
+    text("Addenda Information", 21),
+    digits("Trace Number", 15),
+)
+
+ADDENDA_99_CONTESTED = Layout(
+    "contested dishonored return addenda",
+    constant("Record Type Code", "7"),
+    constant("Addenda Type Code", "99"),
+    matching("Contested Dishonored Return Reason Code", 3, "R7[1-7]", "R71 to R77"),
+    digits("Original Entry Trace Number", 15),
+    matching("Date Original Entry Returned", 6, f"{DAY}| {{6}}", "a day as YYMMDD, or blanks"),
+    digits("Original Receiving DFI Identification", 8),
+    matching("Original Settlement Date", 3, _JULIAN, "a day of the year, or blanks"),
+    digits("Return Trace Number", 15),
+    matching("Return Settlement Date", 3, _JULIAN, "a day of the year, or blanks"),
+    digits("Return Reason Code", 2),
+    digits("Dishonored Return Trace Number", 15),
+    matching("Dishonored Return Settlement Date", 3, _JULIAN, "a day of the year, or blanks"),
+    digits("Dishonored Return Reason Code", 2),
+    constant("Reserved", " "),
+    digits("Trace Number", 15),
+)
+
+_ADDENDA = {"05": ADDENDA_05, "98": ADDENDA_98, "99": ADDENDA_99}
+_OF_CODE = dict.fromkeys(REFUSALS, ADDENDA_98_REFUSED) | {
+    code: ADDENDA_99_DISHONORED if code in DISHONORED else ADDENDA_99_CONTESTED for code in DISHONORED | CONTESTED
+}
+
+
+def addenda_layout(kind: str, code: str) -> Layout | None:
+    """The layout of an addenda record by its type and, in 98 and 99, its reason code; None for an unknown type."""
+    plain = _ADDENDA.get(kind)
+    own = _OF_CODE.get(code)
+    return own if own is not None and plain is not None and own.fields[1].text == kind else plain
+
 
 BATCH_CONTROL = Layout(
     "company/batch control",

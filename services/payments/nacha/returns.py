@@ -122,5 +122,7 @@ _TABLE: tuple[ReturnReason, ...] = (
 RETURN_REASONS: dict[str, ReturnReason] = {one.code: one for one in _TABLE}
 DEATH = frozenset({"R14", "R15"})
 """The codes whose addendum may carry the date of death."""
+DISHONORED = frozenset({"R61", "R62", "R67", "R68", "R69", "R70"})
+"""The codes by which the originating bank disputes a return."""
 CONTESTED = frozenset({"R71", "R72", "R73", "R74", "R75", "R76", "R77"})
 """The codes by which the receiving bank disputes a dishonored return."""

@@ -3,11 +3,13 @@
 
 from collections.abc import Iterable, Iterator
 
+from services.payments.nacha.changes import REFUSALS
 from services.payments.nacha.checks import Finding, addendum_findings, entry_findings, header_findings
 from services.payments.nacha.model import (
     Addendum,
     BatchHeader,
     ChangeAddendum,
+    Dispute,
     Entry,
     FileHeader,
     ReturnAddendum,
@@ -17,7 +19,10 @@ from services.payments.nacha.model import (
 from services.payments.nacha.records import (
     ADDENDA_05,
     ADDENDA_98,
+    ADDENDA_98_REFUSED,
     ADDENDA_99,
+    ADDENDA_99_CONTESTED,
+    ADDENDA_99_DISHONORED,
     BATCH_CONTROL,
     BATCH_HEADER,
     BLOCKING_FACTOR,
@@ -27,6 +32,7 @@ from services.payments.nacha.records import (
     FILE_HEADER,
     FILLER,
 )
+from services.payments.nacha.returns import DISHONORED
 from services.payments.nacha.transactions import TRANSACTIONS
 
 SEQUENCE_MAX = 9_999_999
@@ -188,20 +194,27 @@ def _entry_record(header: BatchHeader, entry: Entry, trace: str) -> str:
 def _addenda_record(addendum: Addendum, number: int, trace: str) -> str:
     match addendum:
         case ReturnAddendum():
-            return ADDENDA_99.write(
-                addendum.code,
-                addendum.original_trace,
-                addendum.died,
-                addendum.original_rdfi,
-                addendum.information,
-                trace,
-            )
+            if addendum.dispute is not None:
+                return _disputed_record(addendum, addendum.dispute, trace)
+            told = (addendum.died, addendum.original_rdfi, addendum.information)
+            return ADDENDA_99.write(addendum.code, addendum.original_trace, *told, trace)
         case ChangeAddendum():
-            return ADDENDA_98.write(
-                addendum.code, addendum.original_trace, addendum.original_rdfi, addendum.corrected_data, trace
-            )
+            told = (addendum.code, addendum.original_trace, addendum.original_rdfi, addendum.corrected_data)
+            if addendum.code in REFUSALS:
+                return ADDENDA_98_REFUSED.write(*told, addendum.refused_code, addendum.refused_sequence, trace)
+            return ADDENDA_98.write(*told, trace)
         case _:
             return ADDENDA_05.write(addendum, number, trace[8:])
+
+
+def _disputed_record(addendum: ReturnAddendum, about: Dispute, trace: str) -> str:
+    code, original, rdfi = addendum.code, addendum.original_trace, addendum.original_rdfi
+    returned = (about.return_trace, about.return_settled, about.return_code)
+    if code in DISHONORED:
+        return ADDENDA_99_DISHONORED.write(code, original, rdfi, *returned, addendum.information, trace)
+    dishonored = (about.dishonored_trace, about.dishonored_settled, about.dishonored_code)
+    days = (about.original_returned, rdfi, about.original_settled)
+    return ADDENDA_99_CONTESTED.write(code, original, *days, *returned, *dishonored, trace)
 
 
 def _refuse(place: str, findings: list[Finding]) -> None:

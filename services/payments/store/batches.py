@@ -55,8 +55,8 @@ FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::da
     AS g(disbursement_id, account_id, trace, company_id, amount_cents, effective_on, batch_reference, place)
 """
 _SENT_ENTRY = """
-SELECT e.batch_id, e.place, e.disbursement_id, e.account_id, e.trace, e.amount_cents, e.effective_on, e.acknowledged_at,
-    a.routing_number, a.provider_id
+SELECT e.batch_id, e.place, e.disbursement_id, e.account_id, e.trace, e.company_id, e.amount_cents, e.effective_on,
+    e.acknowledged_at, a.routing_number, a.provider_id
 FROM payment_entry AS e JOIN payee_account AS a USING (account_id)
 """
 BY_TRACE = f"{_SENT_ENTRY} WHERE e.trace = $1 ORDER BY e.effective_on DESC LIMIT 1"
@@ -128,6 +128,7 @@ class SentEntry:
     disbursement_id: str | None
     account_id: str
     trace: str
+    company_id: str
     amount_cents: int
     effective_on: date
     acknowledged_at: datetime | None

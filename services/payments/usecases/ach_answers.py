@@ -5,6 +5,7 @@ memory; what is kept of a line is its trace.
 """
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -16,7 +17,6 @@ from services.payments.nacha import (
     CHANGE_REASONS,
     RETURN_REASONS,
     ChangeAddendum,
-    Entry,
     FileReader,
     Found,
     ReturnAddendum,
@@ -24,7 +24,7 @@ from services.payments.nacha import (
     correction,
 )
 from services.payments.nacha.banking_days import after, operator_day
-from services.payments.nacha.changes import APPLY_WITHIN_BANKING_DAYS
+from services.payments.nacha.changes import APPLY_WITHIN_BANKING_DAYS, REFUSALS
 from services.payments.nacha.transactions import ACKNOWLEDGMENTS, TRANSACTIONS
 from services.payments.payees.account_numbers import AccountNumbers
 from services.payments.payees.payees import (
@@ -89,17 +89,19 @@ class _Desk:
             self.reading.called[found.record] = alert_id
 
 
-async def read_ach_answers(*, exchange: Exchange, numbers: AccountNumbers, db: Database, now: datetime) -> int:
-    """Read the ACH files that wait, oldest name first; returns how many."""
+async def read_ach_answers(
+    *, exchange: Exchange, ours: Collection[str], numbers: AccountNumbers, db: Database, now: datetime
+) -> int:
+    """Read the ACH files that wait, oldest name first; returns how many. `ours`: what a file to us is addressed by."""
 
     async def take(name: str, content: bytes) -> None:
-        await take_ach_answers(name, content, numbers=numbers, db=db, now=now)
+        await take_ach_answers(name, content, ours=ours, numbers=numbers, db=db, now=now)
 
     return await read_each((ACH_SUFFIX,), take, exchange=exchange, db=db, now=now)
 
 
 async def take_ach_answers(
-    name: str, content: bytes, *, numbers: AccountNumbers, db: Database, now: datetime
+    name: str, content: bytes, *, ours: Collection[str], numbers: AccountNumbers, db: Database, now: datetime
 ) -> AchReading:
     """Post a file's returns, take its changes as proposals and its acknowledgments as read; a file twice is once."""
     reader = FileReader([content])
@@ -115,7 +117,14 @@ async def take_ach_answers(
             desk.reading.rejected.append(RejectedLine(0, b"", "file_faulty", f"record {first.record} ({place})"))
             explanation = f"{name}: record {first.record}, {place}"
             desk.reading.called[0] = await alert(tx, "ach_file_faulty", explanation, key=digest.hex(), now=now)
+        elif reader.header is not None and reader.header.destination not in ours:
+            reason = f"addressed to {reader.header.destination}: neither we nor our bank"
+            desk.reading.rejected.append(RejectedLine(0, b"", "not_for_us", reason))
+            desk.reading.called[0] = await alert(
+                tx, "ach_file_not_for_us", f"{name}: {reason}", key=digest.hex(), now=now
+            )
         else:
+            _not_read(desk, entries, reader.verdict)
             await _take(desk, [found for found in entries if not _is_faulty(desk, found, reader.verdict)])
         reading = desk.reading
         await keep_rejected(tx, name, digest, reading.rejected, reading.called, now=now)
@@ -135,6 +144,14 @@ def _is_faulty(desk: _Desk, found: Found, verdict: Verdict) -> bool:
     return fault is not None
 
 
+def _not_read(desk: _Desk, entries: list[Found], verdict: Verdict) -> None:
+    """Whatever else the verdict tells of: batches of a class that is not read, each with its sums."""
+    found = {one.record for one in entries}
+    for record, fault in verdict.of_entries.items():
+        if record not in found:
+            desk.reading.rejected.append(RejectedLine(record, b"", "class_not_read", fault.reason))
+
+
 async def _take(desk: _Desk, entries: list[Found]) -> None:
     sent: list[tuple[Found, SentEntry]] = []
     for found in entries:
@@ -145,7 +162,7 @@ async def _take(desk: _Desk, entries: list[Found]) -> None:
         entry = await batch_store.entry_by_trace(desk.tx, trace)
         if entry is None:
             desk.reject(found, "unknown_trace", f"no entry was sent under trace {trace}")
-        elif (difference := _difference(found.entry, entry)) is not None:
+        elif (difference := _difference(found, entry)) is not None:
             desk.reject(found, "entry_differs", difference)
         else:
             sent.append((found, entry))
@@ -155,7 +172,7 @@ async def _take(desk: _Desk, entries: list[Found]) -> None:
         if (returned := found.entry.returned) is not None:
             await _returned(desk, found, returned, entry, payments)
         elif (change := found.entry.change) is not None:
-            await _changed(desk, change, entry)
+            await (_refused if change.code in REFUSALS else _changed)(desk, change, entry)
         else:
             await batch_store.acknowledge_entry(desk.tx, entry, now=desk.now)
             desk.reading.acknowledged += 1
@@ -170,9 +187,12 @@ def _original_trace(found: Found) -> str | None:
     return entry.identification if found.batch.entry_class in ACKNOWLEDGMENTS else None
 
 
-def _difference(answer: Entry, sent: SentEntry) -> str | None:
+def _difference(found: Found, sent: SentEntry) -> str | None:
     """Why an answer cannot be to this entry although it names its trace."""
+    answer = found.entry
     about = answer.returned or answer.change
+    if about is not None and found.batch.company_id != sent.company_id:
+        return f"it answers company {found.batch.company_id}, the entry is of {sent.company_id}"
     if about is not None and about.original_rdfi != sent.routing_number[:8]:
         return "it was sent to another bank than the answer says"
     if answer.returned is not None and answer.amount_cents != sent.amount_cents:
@@ -203,7 +223,8 @@ async def _returned(
             alert_id = await alert(
                 desk.tx,
                 f"ach_return_{posting.value}",
-                f"{returned.code} {RETURN_REASONS[returned.code].title}: the payment is {payment.state}",
+                f"{returned.code} {RETURN_REASONS[returned.code].title}{_disputed(returned)}:"
+                f" the payment is {payment.state}",
                 provider_id=payment.provider_id,
                 disbursement_id=payment.disbursement_id,
                 key=returned.code,
@@ -226,6 +247,12 @@ async def _returned(
                 desk.reject(found, "books_refused", explanation, alert_id)
             else:
                 desk.reading.returned += 1
+
+
+def _disputed(returned: ReturnAddendum) -> str:
+    """Which return two banks argue about."""
+    about = returned.dispute
+    return "" if about is None else f", about return R{about.return_code} with trace {about.return_trace}"
 
 
 async def _prenote_returned(desk: _Desk, found: Found, code: str, entry: SentEntry) -> None:
@@ -288,6 +315,22 @@ async def _changed(desk: _Desk, change: ChangeAddendum, entry: SentEntry) -> Non
         explanation,
         provider_id=entry.provider_id,
         key=f"{change.code} {entry.trace} {entry.effective_on}",
+        now=desk.now,
+    )
+
+
+async def _refused(desk: _Desk, change: ChangeAddendum, entry: SentEntry) -> None:
+    """Our bank does not accept a notification: people look again at whatever came of it."""
+    account = await payee_store.account(desk.tx, entry.account_id)
+    assert account is not None
+    desk.reading.changes += 1
+    await alert(
+        desk.tx,
+        "change_refused",
+        f"{change.code} {REFUSALS[change.code]}: {change.refused_code} about account {account.masked} does not stand:"
+        " look again at the change that came of it",
+        provider_id=entry.provider_id,
+        key=f"{change.code} {change.refused_code} {entry.trace} {entry.effective_on}",
         now=desk.now,
     )
 

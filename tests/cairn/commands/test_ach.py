@@ -125,12 +125,24 @@ def test_a_correction_is_shown_with_its_account_masked(tmp_path: Path) -> None:
     assert all(len(number) <= 8 and number.startswith("****") for number in shown)
 
 
-def test_the_day_in_a_contested_return_is_no_death(tmp_path: Path) -> None:
+def test_what_a_contested_return_says_of_the_return_is_shown(tmp_path: Path) -> None:
     lines = (GOLDEN / "returns.ach").read_text().splitlines()
     number = next(n for n, line in enumerate(lines) if line.startswith("799"))
-    lines[number] = lines[number][:3] + "R73" + lines[number][6:21] + "260309" + lines[number][27:]
+    record = lines[number]
+    about = "070" + "041099990000003" + "071" + "02" + "076401250000009" + "075" + "68" + " "
+    lines[number] = record[:3] + "R73" + record[6:21] + "260309" + record[27:35] + about + record[79:]
     file = tmp_path / "contested.ach"
     file.write_text("".join(f"{line}\n" for line in lines))
     _, said = ach("read", file, "--json")
     [contested] = [one for one in json.loads(said)["shown"] if one.get("return_code") == "R73"]
-    assert (contested["died_on"], contested["original_return_on"]) == (None, "2026-03-09")
+    assert contested["died_on"] is None
+    assert contested["dispute"] == {
+        "return_trace": "041099990000003",
+        "return_code": "02",
+        "return_settled": "071",
+        "original_returned": "260309",
+        "original_settled": "070",
+        "dishonored_trace": "076401250000009",
+        "dishonored_code": "68",
+        "dishonored_settled": "075",
+    }

@@ -10,6 +10,7 @@ from services.payments.nacha import (
     BatchHeader,
     ChangeAddendum,
     Correction,
+    Dispute,
     Entry,
     FileHeader,
     FileReader,
@@ -19,12 +20,14 @@ from services.payments.nacha import (
     check_digit,
     corrected_data,
 )
+from services.payments.nacha.changes import REFUSALS
 from services.payments.nacha.model import day_text
-from services.payments.nacha.returns import CONTESTED, DEATH
+from services.payments.nacha.returns import CONTESTED, DEATH, DISHONORED
 
 printable = st.characters(min_codepoint=0x20, max_codepoint=0x7E)
 days = st.dates(date(2000, 1, 1), date(2099, 12, 31))
 institutions = st.integers(1, 99_999_999).map(lambda n: f"{n:08d}")
+traces = st.from_regex(r"\A[0-9]{15}\Z")
 routing_numbers = institutions.map(lambda text: f"{text}{check_digit(text)}")
 
 
@@ -50,17 +53,33 @@ headers = st.builds(
 @st.composite
 def corrections(draw: st.DrawFn) -> ChangeAddendum:
     code = draw(st.sampled_from(sorted(CHANGE_REASONS)))
+    refusal, sequence = draw(st.sampled_from([None, *REFUSALS])), draw(st.from_regex(r"\A[0-9]{7}\Z"))
     account = st.text(st.sampled_from("0123456789"), min_size=1, max_size=17)
     given = Correction(draw(routing_numbers), draw(account), draw(st.sampled_from([22, 32, 27])), "A. SAMPLE", "ID-9")
-    return ChangeAddendum(code, draw(st.from_regex(r"\A[0-9]{15}\Z")), draw(institutions), corrected_data(code, given))
+    said = (draw(traces), draw(institutions), corrected_data(code, given))
+    return ChangeAddendum(code, *said) if refusal is None else ChangeAddendum(refusal, *said, code, sequence)
+
+
+@st.composite
+def disputes(draw: st.DrawFn, code: str) -> Dispute:
+    day = st.sampled_from(["", "001", "366"])
+    reason = st.sampled_from(sorted(RETURN_REASONS)).map(lambda text: text[1:])
+    about = (draw(traces), draw(reason), draw(day))
+    if code in DISHONORED:
+        return Dispute(*about)
+    returned = draw(st.one_of(st.just(""), days.map(day_text)))
+    return Dispute(*about, returned, draw(day), draw(traces), draw(reason), draw(day))
 
 
 @st.composite
 def returns(draw: st.DrawFn) -> ReturnAddendum:
     code = draw(st.sampled_from(sorted(RETURN_REASONS)))
-    died = draw(days.map(day_text)) if code in DEATH | CONTESTED and draw(st.booleans()) else ""
-    original = draw(st.from_regex(r"\A[0-9]{15}\Z"))
-    return ReturnAddendum(code, original, draw(institutions), draw(texts(44)), died)
+    died = draw(days.map(day_text)) if code in DEATH and draw(st.booleans()) else ""
+    said = (code, draw(traces), draw(institutions))
+    if code not in DISHONORED | CONTESTED:
+        return ReturnAddendum(*said, draw(texts(44)), died)
+    information = draw(texts(21)) if code in DISHONORED else ""
+    return ReturnAddendum(*said, information, dispute=draw(disputes(code)))
 
 
 @st.composite

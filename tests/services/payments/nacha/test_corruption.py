@@ -6,14 +6,12 @@ from hypothesis import strategies as st
 from services.payments.nacha import file_bytes
 from services.payments.nacha.fields import Layout
 from services.payments.nacha.records import (
-    ADDENDA_05,
-    ADDENDA_98,
-    ADDENDA_99,
     BATCH_CONTROL,
     BATCH_HEADER,
     ENTRIES,
     FILE_CONTROL,
     FILE_HEADER,
+    addenda_layout,
 )
 from tests.services.payments.nacha.builders import files, judged
 
@@ -44,7 +42,7 @@ def layouts(records: list[str]) -> list[Layout | None]:
             case "6":
                 found.append(ENTRIES[entry_class])
             case "7":
-                found.append({"05": ADDENDA_05, "98": ADDENDA_98, "99": ADDENDA_99}[record[1:3]])
+                found.append(addenda_layout(record[1:3], record[3:6]))
             case "9":
                 found.append(FILE_CONTROL if records[number - 1][0] == "8" else None)
             case other:

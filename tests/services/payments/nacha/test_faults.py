@@ -160,7 +160,7 @@ def test_blank_lines_and_an_end_of_file_mark_behind_the_file_are_no_fault(end, f
 @pytest.mark.parametrize(
     ("name", "column", "text", "field"),
     [
-        ("changes", 4, "C61", "Change Code"),
+        ("changes", 4, "XXX", "Change Code"),
         ("changes", 2, "99", "Addenda Type Code"),
         ("returns", 4, "XXX", "Return Reason Code"),
         ("returns", 2, "98", "Addenda Type Code"),
@@ -187,7 +187,10 @@ def test_what_is_wrong_with_one_entry_is_told_from_what_is_wrong_with_the_file()
     _, verdict = judged(put(number, 4, "R99", "returns"))
     assert (verdict.valid, verdict.first_of_file) == (False, None)
     assert {entry: fault.field for entry, fault in verdict.of_entries.items()} == {number - 1: "Return Reason Code"}
+    # No sum depends on an addenda record, whatever stands in it.
     _, verdict = judged(put(number, 4, "XXX", "returns"))
+    assert (verdict.valid, verdict.first_of_file) == (False, None)
+    _, verdict = judged(put(number, 2, "98", "returns"))
     assert verdict.first_of_file is not None
 
 

@@ -14,6 +14,7 @@ from services.payments.nacha import (
     BatchHeader,
     ChangeAddendum,
     Correction,
+    Dispute,
     Entry,
     FileHeader,
     ReturnAddendum,
@@ -68,7 +69,9 @@ def answer_file(*entries: Entry, entry_class: str = "CCD", effective: str = "260
 
 
 def returned(original: Entry, code: str, *, cents: int | None = None, rdfi: str | None = None) -> Entry:
-    addendum = ReturnAddendum(code, original.trace, rdfi or original.routing_number[:8])
+    again = {"dishonored_trace": "076401250000009", "dishonored_code": "68"} if code >= "R71" else {}
+    dispute = Dispute("041099990000009", "02", **again) if code in BANKS else None
+    addendum = ReturnAddendum(code, original.trace, rdfi or original.routing_number[:8], dispute=dispute)
     return Entry(
         RETURNED[original.transaction_code // 10],
         SAMPLE_ORIGINATOR.odfi_routing,
@@ -82,7 +85,8 @@ def returned(original: Entry, code: str, *, cents: int | None = None, rdfi: str 
 
 
 async def take(desk, content: bytes, *, now=LATER, name="answer.ach"):
-    return await take_ach_answers(name, content, numbers=NUMBERS, db=desk.db, now=now)
+    ours = SAMPLE_ORIGINATOR.addresses
+    return await take_ach_answers(name, content, ours=ours, numbers=NUMBERS, db=desk.db, now=now)
 
 
 async def paid(desk) -> tuple[Case, Entry]:
@@ -230,10 +234,10 @@ async def test_answers_to_nothing_of_ours_are_put_aside_without_the_account(desk
 
 async def test_a_faulty_file_posts_nothing(desk):
     _, entry = await paid(desk)
-    content = answer_file(returned(entry, "R02")).replace(b"R02", b"XXX")
+    content = answer_file(returned(entry, "R02")).replace(b"799R02", b"798R02")
     reading = await take(desk, content)
     assert (reading.returned, [line.reason for line in reading.rejected]) == (0, ["file_faulty"])
-    assert "Return Reason Code" in reading.rejected[0].explanation
+    assert "Addenda Type Code" in reading.rejected[0].explanation
     assert NUMBER not in reading.rejected[0].explanation
     assert await desk.stages() == {"available": 700_000, "in_transit": 300_000}
     assert "ach_file_faulty" in await alerts(desk)
