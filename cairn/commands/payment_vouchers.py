@@ -55,7 +55,8 @@ def write(
     if (payments is None) == (sample is None):
         raise typer.BadParameter("give either --payments FILE.csv or --sample N")
     interface = _layout(layout, as_json)
-    listed = _listed(payments, sample, account, message, as_json)
+    told = {"account": account, "message": message, "business_unit": business_unit, "interface": interface}
+    listed = _listed(payments, sample, told, as_json)
     made_at = datetime.now(UTC).replace(microsecond=0)
     file = VoucherFile(batch or PaymentBatchId.new(), made_at, business_unit, tuple(listed))
     try:
@@ -109,13 +110,13 @@ def _layout(path: Path | None, as_json: bool) -> "Interface":
     return found
 
 
-def _listed(path: Path | None, sample: int | None, account: str, message: str, as_json: bool) -> "list[PaymentVoucher]":
+def _listed(path: Path | None, sample: int | None, told: dict[str, Any], as_json: bool) -> "list[PaymentVoucher]":
     from services.payments.remittance.payments import read_payments, sample_payments
 
     if path is None:
-        return sample_payments(sample or 1, account=account, message=message)
+        return sample_payments(sample or 1, account=told["account"], message=told["message"])
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as text:
-        found, faults = read_payments(text, file=path.name, account=account, message=message)
+        found, faults = read_payments(text, file=path.name, **told)
     if not faults:
         return found
     said = f"{len(faults)} faults; nothing was written"

@@ -1,6 +1,7 @@
 """The folder shared with the finance system and the bank, and the closes of fiscal years, which Temporal runs."""
 
 import asyncio
+import hashlib
 import os
 import secrets
 from collections.abc import Collection, Mapping
@@ -13,7 +14,7 @@ from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateR
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from contracts.errors import CairnError, NotFound, Unavailable
+from contracts.errors import CairnError, NotFound, Refused, Unavailable
 from contracts.fiscal_year import CloseView, close_id
 from kit.settings import ProcessSettings
 from kit.temporal import TemporalUnavailable, connect
@@ -40,6 +41,12 @@ class ExchangeUnavailable(Unavailable):
     """The folder shared with the finance system cannot be used just now ({what})."""
 
     code = "exchange_unavailable"
+
+
+class FileTooLarge(Refused):
+    """A file of {size_bytes} bytes is not read: {bytes_max} at most are."""
+
+    code = "file_too_large"
 
 
 class Exchange(Protocol):
@@ -70,7 +77,7 @@ class Exchange(Protocol):
         ...
 
     def read(self, name: str) -> bytes | None:
-        """The content of one; None where another reader has taken it, or it is too large to be one."""
+        """The content of one; None where another reader has taken it. Raises `FileTooLarge`."""
         ...
 
     def done(self, name: str) -> None:
@@ -141,9 +148,12 @@ class ExchangeFolder:
     def read(self, name: str) -> bytes | None:
         path = self._inbound / name
         try:
-            if path.stat().st_size > FILE_BYTES_MAX:
-                return None
-            return path.read_bytes()
+            with path.open("rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                if size > FILE_BYTES_MAX:
+                    sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+                    raise FileTooLarge(size_bytes=size, bytes_max=FILE_BYTES_MAX, sha256=sha256)
+                return file.read()
         except FileNotFoundError:
             return None
         except OSError as error:

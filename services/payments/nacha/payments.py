@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from services.payments.line_faults import FAULTS_KEPT_MAX, LineFault
-from services.payments.nacha.routing import is_routing_number
+from services.payments.line_faults import FAULTS_KEPT_MAX, CsvLines, LineFault
+from services.payments.nacha.routing import is_routing_number, names_an_account
 from services.payments.nacha.segments import Invoice, SegmentFaulty, invoice_segment
 from services.payments.nacha.transactions import EntryClass
 
@@ -51,7 +51,8 @@ class PaymentLines:
         self._class = entry_class
 
     def __iter__(self) -> Iterator[Payment]:
-        rows = csv.reader(self._lines, strict=True)
+        lines = CsvLines(self._lines)
+        rows = csv.reader(lines, strict=True)
         names: list[str] | None = None
         payments = 0
         try:
@@ -67,7 +68,7 @@ class PaymentLines:
                 if (payment := self._payment(rows.line_num, names, cells)) is not None:
                     yield payment
         except csv.Error as error:
-            self._fault(rows.line_num, "", f"is not CSV: {error}")
+            self._fault(rows.line_num, *lines.refused(names or (), error))
             return
         if payments == 0:
             self._fault(max(rows.line_num, 1), "", "the file holds no payments")
@@ -97,6 +98,8 @@ class PaymentLines:
         if not is_routing_number(row["routing_number"]):
             self._fault(line, "routing_number", f"{row['routing_number']!r} is not nine digits with their check digit")
         self._text(line, "account_number", row, 17)
+        if row["account_number"] and not names_an_account(row["account_number"]):
+            self._fault(line, "account_number", "holds nothing but zeros, blanks or hyphens")
         if (account_type := row["account_type"].lower()) not in {"checking", "savings"}:
             self._fault(line, "account_type", f"{row['account_type']!r} is neither checking nor savings")
         self._text(line, "identification", row, 15, optional=True)

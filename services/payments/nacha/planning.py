@@ -7,7 +7,7 @@ from datetime import date, datetime
 from itertools import groupby
 
 from services.payments.nacha.banking_days import is_banking_day
-from services.payments.nacha.model import BatchHeader, Entry, FileHeader, day_text
+from services.payments.nacha.model import CENTURY, BatchHeader, Entry, FileHeader, day_text
 from services.payments.nacha.originator import Originator
 from services.payments.nacha.payments import Payment
 from services.payments.nacha.segments import Remittance, in_addenda, invoice_segment, remittance_820
@@ -40,6 +40,8 @@ class FilePlan:
     def __post_init__(self) -> None:
         if self.effective_on < self.made_at.date():
             raise PlanRefused(f"{self.effective_on} is before the day the file is made, {self.made_at.date()}")
+        if self.effective_on.year >= CENTURY + 100:
+            raise PlanRefused(f"{self.effective_on} cannot be written: a file's days end with {CENTURY + 99}")
         if not is_banking_day(self.effective_on):
             raise PlanRefused(f"{self.effective_on} is no banking day: nothing settles then")
 

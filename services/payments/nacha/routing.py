@@ -1,5 +1,5 @@
 # pyright: strict
-"""ABA routing numbers: four digits of the Federal Reserve, four of the institution, one check digit."""
+"""ABA routing numbers (four digits of the Federal Reserve, four of the institution, one check digit), and accounts."""
 
 import re
 
@@ -15,3 +15,8 @@ def check_digit(institution: str) -> int:
 def is_routing_number(text: str) -> bool:
     """Nine digits whose last is the check digit of the others; all zeros is nobody's number."""
     return _NINE.fullmatch(text) is not None and text != "000000000" and check_digit(text) == int(text[8])
+
+
+def names_an_account(number: str) -> bool:
+    """More stands there than zeros, blanks and hyphens, which fill the column where nobody knew the number."""
+    return bool(number.strip("0 -"))

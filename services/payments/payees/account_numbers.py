@@ -3,7 +3,7 @@
 import re
 
 from kit import crypto
-from services.payments.nacha.routing import is_routing_number
+from services.payments.nacha.routing import is_routing_number, names_an_account
 from services.payments.payees.payees import AccountFaulty, PayeeAccountId
 
 NUMBER_LENGTH_MAX = 17
@@ -36,6 +36,8 @@ def check_account(*, holder_name: str, routing_number: str, number: str) -> None
     """`AccountFaulty` where an ACH entry could not carry it; the message never holds the number."""
     if not is_routing_number(routing_number):
         raise AccountFaulty(why="the routing number has not nine digits with their check digit")
+    if not names_an_account(number):
+        raise AccountFaulty(why="the account number is nothing but zeros, blanks or hyphens")
     if _NUMBER.fullmatch(number) is None:
         raise AccountFaulty(why="the account number is not 1 to 17 capital letters, digits, blanks or hyphens")
     if _HOLDER.fullmatch(holder_name) is None:

@@ -7,8 +7,10 @@ from datetime import date, timedelta
 
 from contracts.ids import ApplicationId, DisbursementId
 from contracts.money import CENTS_MAX
-from services.payments.line_faults import FAULTS_KEPT_MAX, LineFault
-from services.payments.remittance.vouchers import PaymentVoucher
+from services.payments.line_faults import FAULTS_KEPT_MAX, CsvLines, LineFault
+from services.payments.remittance.columns import LineFaulty
+from services.payments.remittance.interface import Interface
+from services.payments.remittance.vouchers import PaymentVoucher, Twice, detail_line
 
 COLUMNS = {
     "supplier_number": "up to ten digits",
@@ -27,10 +29,11 @@ SAMPLE_DAY = date(2026, 3, 10)
 
 
 def read_payments(
-    lines: Iterable[str], *, file: str, account: str, message: str
+    lines: Iterable[str], *, file: str, account: str, message: str, business_unit: str, interface: Interface
 ) -> tuple[list[PaymentVoucher], list[LineFault]]:
     """The payments without a fault, and the faults; write nothing where there is one."""
     found, faults = list[PaymentVoucher](), list[LineFault]()
+    lines, twice = CsvLines(lines), Twice()
     rows = csv.reader(lines, strict=True)
     names: list[str] | None = None
     try:
@@ -45,11 +48,13 @@ def read_payments(
                 continue
             row = dict.fromkeys(COLUMNS, "") | {n: c.strip() for n, c in zip(names, cells, strict=False)}
             wrong = list(_faults(file, rows.line_num, row, len(cells), len(names)))
-            faults += wrong[: FAULTS_KEPT_MAX - len(faults)]
             if not wrong:
-                found.append(_payment(row, len(found) + 1, account, message))
+                payment = _payment(row, len(found) + 1, account, message)
+                wrong = list(_unfit(file, rows.line_num, payment, twice, business_unit, interface))
+                found.append(payment)
+            faults += wrong[: FAULTS_KEPT_MAX - len(faults)]
     except csv.Error as error:
-        faults.append(LineFault(file, rows.line_num, "", f"is not CSV: {error}"))
+        faults.append(LineFault(file, rows.line_num, *lines.refused(names or (), error)))
     if not found and not faults:
         faults.append(LineFault(file, max(rows.line_num, 1), "", "the file holds no payments"))
     return found, faults
@@ -93,6 +98,18 @@ def _faults(file: str, line: int, row: dict[str, str], cells: int, wanted: int) 
             yield LineFault(file, line, column, f"{row[column]!r} is no day like 2026-03-10")
     if not row["invoice_number"]:
         yield LineFault(file, line, "invoice_number", "is empty")
+
+
+def _unfit(
+    file: str, line: int, payment: PaymentVoucher, twice: Twice, business_unit: str, interface: Interface
+) -> Iterator[LineFault]:
+    """What the columns of the file cannot say, and what another line has said."""
+    for name, before in twice.found(payment, line):
+        yield LineFault(file, line, name, f"stands on line {before} as well")
+    try:
+        detail_line(interface, 1, business_unit, payment)
+    except LineFaulty as fault:
+        yield LineFault(file, line, fault.field, fault.explanation.removeprefix(f"{fault.field}: "))
 
 
 def _payment(row: dict[str, str], number: int, account: str, message: str) -> PaymentVoucher:

@@ -16,6 +16,7 @@ VOUCHER_SUFFIX = ".pvf"
 VOUCHER_LAYOUT = STANDARD.name
 PAYMENTS_MAX = 999_999
 FAULTS_KEPT_MAX = 1_000
+TWICE = "twice"
 _HASH = 10**10
 _PRINTABLE = re.compile(r"[\x20-\x7e\t]*")
 
@@ -97,7 +98,7 @@ def write_vouchers(file: VoucherFile, interface: Interface = STANDARD) -> bytes:
         head = {"batch_id": file.batch_id, "made_at": made_at, "business_unit": file.business_unit}
         lines.append(_written(interface, interface.header, head))
     for number, payment in enumerate(file.payments, 1):
-        lines.append(_written(interface, interface.detail, _values(number, file.business_unit, payment)))
+        lines.append(detail_line(interface, number, file.business_unit, payment))
     if interface.trailer:
         totals = {
             "payments": len(file.payments),
@@ -109,11 +110,19 @@ def write_vouchers(file: VoucherFile, interface: Interface = STANDARD) -> bytes:
     return "".join(f"{line}{interface.line_end}" for line in lines).encode("ascii")
 
 
+def detail_line(interface: Interface, number: int, business_unit: str, payment: PaymentVoucher) -> str:
+    """One payment's line; `LineFaulty` names the column that a value does not fit."""
+    return _written(interface, interface.detail, _values(number, business_unit, payment))
+
+
 def read_vouchers(content: bytes, interface: Interface = STANDARD) -> VoucherFile:
-    """The payments of a file whose control totals agree; `FileFaulty` names the first fault."""
+    """The payments of a file whose control totals agree; `FileFaulty` names the first fault.
+
+    What stands there twice is read: it may have gone out, and `judge_vouchers` tells of it.
+    """
     verdict = judge_vouchers(content, interface)
-    if verdict.faults:
-        raise min(verdict.faults, key=lambda fault: fault.line)
+    if faults := [fault for fault in verdict.faults if fault.reason != TWICE]:
+        raise min(faults, key=lambda fault: fault.line)
     return verdict.file
 
 
@@ -152,6 +161,7 @@ def judge_vouchers(content: bytes, interface: Interface = STANDARD) -> VoucherVe
 def _payments(
     verdict: VoucherVerdict, interface: Interface, head: Mapping[str, Any], lines: Sequence[str], first: int, last: int
 ) -> Iterator[PaymentVoucher]:
+    twice = Twice()
     for at in range(first + 1, last + 1):
         row = _read(verdict, interface, "detail", interface.detail, lines, at)
         if row is None:
@@ -165,7 +175,7 @@ def _payments(
             explanation = "a payment is more than zero and at most $99,999,999.99"
             verdict.add(_fault(at, "detail", "amount_cents", "amount", explanation))
         supplier = row["supplier_number"]
-        yield PaymentVoucher(
+        payment = PaymentVoucher(
             supplier_number=f"{supplier:010d}" if isinstance(supplier, int) else supplier,
             invoice_number=row["invoice_number"],
             invoice_on=row.get("invoice_on", date.min),
@@ -177,6 +187,24 @@ def _payments(
             due_on=row.get("due_on", date.min),
             location=row.get("location", ""),
         )
+        for name, before in twice.found(payment, at):
+            verdict.add(_fault(at, "detail", name, TWICE, f"stands on line {before} as well"))
+        yield payment
+
+
+class Twice:
+    """Which lines of a file order what a line before them has ordered."""
+
+    def __init__(self) -> None:
+        self._lines: dict[tuple[object, ...], int] = {}
+
+    def found(self, payment: PaymentVoucher, line: int) -> Iterator[tuple[str, int]]:
+        """The field and the line before: the finance system tells invoices apart by supplier, number and amount."""
+        invoice = (payment.supplier_number, payment.invoice_number, payment.amount_cents)
+        for name, key in (("invoice_number", invoice), ("disbursement_id", (payment.disbursement_id,))):
+            before = self._lines.setdefault((name, *key), line)
+            if before != line:
+                yield name, before
 
 
 def _compare_totals(verdict: VoucherVerdict, interface: Interface, lines: Sequence[str], *, complete: bool) -> None:

@@ -101,6 +101,7 @@ def test_payments_of_a_named_originator(tmp_path: Path) -> None:
         (["write", "--class", "CCD", "--out", "x.ach"], Exit.USAGE),
         (["write", "--class", "WEB", "--sample", "1", "--out", "x.ach"], Exit.USAGE),
         (["write", "--class", "CCD", "--sample", "1", "--out", "x.ach", "--effective", "2001-01-01"], Exit.USAGE),
+        (["write", "--class", "CCD", "--sample", "1", "--out", "x.ach", "--effective", "2100-01-04"], Exit.USAGE),
         (["write", "--class", "CCD", "--sample", "1", "--out", "nowhere/x.ach"], Exit.FAILED),
         (["write", "--class", "CCD", "--sample", "1", "--out", "x.ach", "--modifier", "a"], Exit.FAILED),
         (["read", "nothing.ach"], Exit.USAGE),

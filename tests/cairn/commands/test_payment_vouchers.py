@@ -77,3 +77,33 @@ def test_a_faulty_line_or_layout_leaves_no_file(tmp_path):
     )
     assert answer.facts["code"] == "layout_faulty"
     assert not out.exists()
+
+
+def test_a_line_that_orders_what_another_has_ordered_is_named_when_written_and_when_read(tmp_path):
+    payments, out = tmp_path / "p.csv", tmp_path / "o.pvf"
+    head, line = CSV.splitlines()
+    payments.write_text(f"{head}\n{line}\n{line.replace('123456', '5')}\n{line}\n")
+    answer = cairn(tmp_path, "payment-vouchers", "write", "--payments", str(payments), "--out", str(out), "--json")
+    assert [(fault["line"], fault["column"], fault["reason"]) for fault in answer.facts["faults"]] == [
+        (4, "invoice_number", "stands on line 2 as well")
+    ]
+    assert not out.exists()
+    cairn(tmp_path, "payment-vouchers", "write", "--sample", "3", "--out", str(out))
+    first, second, third, *rest = out.read_bytes().splitlines(keepends=True)
+    twice = second.replace(b"D000001", b"D000002")
+    out.write_bytes(b"".join([first, second, twice, *rest]))
+    judged = cairn(tmp_path, "payment-vouchers", "read", str(out), "--json").facts
+    assert [(fault["record"], fault["field"]) for fault in judged["faults"][:2]] == [
+        (3, "invoice_number"),
+        (3, "disbursement_id"),
+    ]
+    assert third != twice
+
+
+@pytest.mark.parametrize("text", ["x" * 500, "Größe"])
+def test_text_that_the_columns_cannot_carry_is_named_by_its_line(tmp_path, text):
+    payments, out = tmp_path / "p.csv", tmp_path / "o.pvf"
+    payments.write_text(CSV + CSV.splitlines()[1].replace("A, B", text) + "\n", encoding="utf-8")
+    answer = cairn(tmp_path, "payment-vouchers", "write", "--payments", str(payments), "--out", str(out), "--json")
+    assert [(fault["line"], fault["column"]) for fault in answer.facts["faults"]] == [(3, "invoice_number")]
+    assert not out.exists()

@@ -61,6 +61,9 @@ def faults_of(text: str, entry_class: EntryClass = EntryClass.CCD) -> list[tuple
         ("A,41099999,1,checking,1,,,", "routing_number"),
         ("A,041099999,,checking,1,,,", "account_number"),
         ("A,041099999,123456789012345678,checking,1,,,", "account_number"),
+        ("A,041099999,00000000000,checking,1,,,", "account_number"),
+        ("A,041099999,0-0 0---,checking,1,,,", "account_number"),
+        (f"A,041099999,{'7' * 140_000},checking,1,,,", "account_number"),
         ("A,041099999,1,current,1,,,", "account_type"),
         ("A,041099999,1,checking,1.50,,,", "amount_cents"),
         ("A,041099999,1,checking,-1,,,", "amount_cents"),
@@ -134,7 +137,7 @@ def test_a_full_batch_is_followed_by_another(monkeypatch):
 
 
 def test_more_money_than_a_file_can_total_is_not_written():
-    rows = (f"A,041099999,{n},checking,9999999999,,,\n" for n in range(101))
+    rows = (f"A,041099999,{n},checking,9999999999,,,\n" for n in range(1, 102))
     lines = PaymentLines([f"{HEAD}\n", *rows], file="p", entry_class=EntryClass.CCD)
     with pytest.raises(RecordMisfit, match="Total Credit Entry Dollar Amount"):
         b"".join(FileWriter(PLAN.header).write(PLAN.batches(lines)))

@@ -48,7 +48,12 @@ files = st.builds(
     batch_id=printable(30),
     made_at=st.just(MADE_AT),
     business_unit=st.just("DEV01"),
-    payments=st.lists(vouchers, min_size=1, max_size=20).map(tuple),
+    payments=st.lists(
+        vouchers,
+        min_size=1,
+        max_size=20,
+        unique_by=(lambda one: one.disbursement_id, lambda one: (one.supplier_number, one.invoice_number)),
+    ).map(tuple),
 )
 confirmations = st.one_of(
     st.builds(

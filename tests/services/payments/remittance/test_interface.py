@@ -105,15 +105,17 @@ def test_the_standard_layout_is_the_file():
 
 def test_lines_of_payments_name_every_fault():
     head = "supplier_number,invoice_number,invoice_on,amount_cents,due_on\n"
-    found, faults = read_payments(
-        [head, "1,A,2026-03-10,5,2026-04-09\n", "x,,2026-13-10,0,soon\n", "1,A\n"], file="p", account="", message=""
-    )
+    told = {"file": "p", "account": "", "message": "", "business_unit": "DEV01", "interface": STANDARD}
+    lines = [head, "1,A,2026-03-10,5,2026-04-09\n", "x,,2026-13-10,0,soon\n", "1,A\n"]
+    found, faults = read_payments(lines, **told)
     assert [one.supplier_number for one in found] == ["0000000001"]
     assert [(fault.line, fault.column) for fault in faults] == [
         (3, "supplier_number"), (3, "amount_cents"), (3, "invoice_on"), (3, "due_on"), (3, "invoice_number"), (4, ""),
     ]  # fmt: skip
-    assert read_payments([head.replace("due_on", "moon")], file="p", account="", message="")[1]
-    assert read_payments(["\n"], file="p", account="", message="")[1]
+    assert read_payments([head.replace("due_on", "moon")], **told)[1]
+    assert read_payments(["\n"], **told)[1]
+    _, [fault] = read_payments([head, f"1,{'A' * 140_000},2026-03-10,5,2026-04-09\n"], **told)
+    assert (fault.line, fault.column, fault.reason) == (2, "invoice_number", "a cell of more than 131072 characters")
 
 
 def test_a_sample_is_always_the_same():

@@ -10,7 +10,7 @@ from contracts.events.payments import HoldExpired, HoldPlaced
 from contracts.steps.payments import HoldStatus
 from services.payments import main
 from services.payments.domain import PostingFailed
-from services.payments.gateways import ExchangeFolder
+from services.payments.gateways import FILE_BYTES_MAX, ExchangeFolder
 from services.payments.remittance import write_confirmations
 from services.payments.usecases import confirmations, funding
 from services.payments.usecases.program import follow_program
@@ -68,6 +68,21 @@ async def test_a_file_that_cannot_be_read_is_put_aside_and_holds_up_no_other(des
     assert [path.name for path in (inbound / "failed").iterdir()] == ["a.pcf"]
     [alert] = await open_alerts(db=desk.db)
     assert (alert.code, "a.pcf" in alert.explanation) == ("file_set_aside", True)
+
+
+async def test_a_file_that_is_too_large_is_put_aside_and_told_at_once(desk, tmp_path):
+    exchange, inbound = ExchangeFolder(tmp_path), tmp_path / "inbound"
+    inbound.mkdir()
+    with (inbound / "a.pcf").open("wb") as file:
+        file.truncate(FILE_BYTES_MAX + 1)
+    (inbound / "b.pcf").write_bytes(write_confirmations([], NOW))
+    assert await confirmations.read_inbound(exchange=exchange, db=desk.db, now=NOW) == 1
+    assert [path.name for path in (inbound / "failed").iterdir()] == ["a.pcf"]
+    [alert] = await open_alerts(db=desk.db)
+    assert (alert.code, "a.pcf" in alert.explanation) == ("file_set_aside", True)
+    async with desk.db.connection() as connection:
+        [kept] = await connection.fetch("SELECT file_name, error, set_aside_at FROM inbound_failure")
+    assert (kept["file_name"], kept["error"], kept["set_aside_at"]) == ("a.pcf", "FileTooLarge", NOW)
 
 
 async def test_a_turn_that_fails_is_counted_and_tried_again():
