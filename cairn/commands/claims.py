@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from services.payments.settings import PaymentsSettings
 
 QUEUES = "charges, duplicates, payees, large_claims"
+SHOWN = ("claim_id", "status", "claimed_cents", "approved_cents", "due_at", "notice_due_at", "notice_sent_at")
 
 ClaimArgument = Annotated[str, typer.Argument(metavar="CLAIM", help="The claim's id: clm_….")]
 QueueArgument = Annotated[str | None, typer.Argument(metavar="[QUEUE]", help=f"One of: {QUEUES}; all if left out.")]
@@ -58,7 +59,7 @@ def show(claim: ClaimArgument, as_json: JsonFlag = False) -> None:
     from services.payments.desk.claims import claim as read
 
     found = asyncio.run(read(_payments(), claim))
-    head = [(name, str(found[name])) for name in ("claim_id", "status", "claimed_cents", "approved_cents", "due_at")]
+    head = [(name, str(found[name])) for name in SHOWN]
     checks = [("ok" if one["passed"] else one["reason"], one["check"], one["text"]) for one in found["checks"]]
     answer(as_json, {"claim": found}, f"{columns(head)}\n\n{columns(checks)}")
 
@@ -76,13 +77,30 @@ def refuse(claim: ClaimArgument, note: Note, actor: ActorOption = None, as_json:
 
 
 @claims.command()
+def notified(
+    claim: ClaimArgument,
+    on: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The day on which the letter went.")],
+    document: Annotated[str, typer.Option(help="Where the letter is filed.")],
+    actor: ActorOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Take down that a provider was told on paper what its claim lacks."""
+    from services.payments.desk.claims import notified as keep
+
+    who = actor or getpass.getuser()
+    found = asyncio.run(keep(_payments(), claim, told_on=on.date(), document=document, actor=who))
+    answer(as_json, {"claim": found}, f"{found['claim_id']}: told at {found['notice_sent_at']}.")
+
+
+@claims.command()
 def late(as_json: JsonFlag = False) -> None:
-    """Claims without a decision after ten days, claims past due with their interest to date, interest on record."""
+    """Claims undecided after ten days, returned and not told, past due with interest to date; interest on record."""
     from services.payments.desk.claims import late as overdue
 
     found = asyncio.run(overdue(_payments()))
     rows = [
         *(("undecided", one["claim_id"], one["provider_id"], one["notice_due_at"]) for one in found["undecided"]),
+        *(("untold", one["claim_id"], one["provider_id"], one["notice_due_at"]) for one in found["untold"]),
         *(("unpaid", one["claim_id"], one["provider_id"], one["due_on"]) for one in found["unpaid"]),
         *(("interest", one["claim_id"], one["provider_id"], f"{one['cents']} cents") for one in found["interest"]),
     ]

@@ -1,12 +1,12 @@
 """Facts that the notifications service owns: who was told what."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from contracts.envelope import CaseFact
-from contracts.ids import NoticeId, WebhookEndpointId, WebhookMessageId
-from contracts.texts import Code, Instant, Language
+from contracts.ids import ClaimId, NoticeId, WebhookEndpointId, WebhookMessageId
+from contracts.texts import Code, Instant, Language, Slug
 
 
 class NoticeSent(CaseFact):
@@ -29,6 +29,17 @@ class NoticeFailed(CaseFact):
     template: Code
     reason: Code
     failed_at: Instant
+
+
+class ClaimDefectsNotified(CaseFact):
+    """The provider was told in writing what its claim lacks: its endpoint took the message, or its letter went."""
+
+    TYPE: ClassVar[str] = "cairn.notifications.claim.defects_notified.v1"
+
+    claim_id: ClaimId
+    provider_id: Slug
+    way: Literal["webhook", "letter"]
+    notified_at: Instant
 
 
 class WebhookDelivered(CaseFact):

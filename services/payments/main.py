@@ -39,6 +39,7 @@ from services.payments.usecases.ach_answers import read_ach_answers
 from services.payments.usecases.advances import grant_advances
 from services.payments.usecases.batches import call_for_unanswered, transmit_batches
 from services.payments.usecases.charges import close_unanswered
+from services.payments.usecases.claim_notices import call_for_untold
 from services.payments.usecases.claim_queues import escalate_undecided
 from services.payments.usecases.confirmations import read_inbound
 from services.payments.usecases.exam_stock import expire_vouchers, watch_stock
@@ -120,6 +121,7 @@ def _clocks(db: Database, clock: Clock, settings: PaymentsSettings) -> list[Duty
         Duty("expiry of holds", lambda: expire_holds(db=db, now=now()), sweep),
         Duty("unanswered questions", lambda: close_unanswered(db=db, now=now()), sweep),
         Duty("undecided claims", lambda: escalate_undecided(db=db, now=now()), sweep),
+        Duty("untold claims", lambda: call_for_untold(db=db, now=now()), sweep),
         Duty("interest", lambda: record_interest(db=db, now=now()), INTEREST_SECONDS),
         Duty("advances", lambda: grant_advances(business_unit=unit, db=db, now=now()), sweep),
         Duty("waiting list", lambda: serve_all_waiting(db=db, now=now()), sweep),

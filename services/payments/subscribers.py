@@ -15,10 +15,11 @@ from contracts.events.applications import (
     StaffActRecorded,
 )
 from contracts.events.eligibility import ProgramPublished
+from contracts.events.notifications import ClaimDefectsNotified
 from kit.clock import Clock
 from kit.db import Connection
 from kit.inbox import Handler, Received
-from services.payments.usecases import charges, claim_queues, held_cases, program, vouchers
+from services.payments.usecases import charges, claim_notices, claim_queues, held_cases, program, vouchers
 
 CONSUMER = "payments"
 
@@ -50,6 +51,9 @@ def handlers(clock: Clock) -> Mapping[type[Fact], Handler]:
     async def on_claim(received: Received[ClaimSubmitted], tx: Connection) -> None:
         await claim_queues.follow_claim(received.fact, tx)
 
+    async def on_notification(received: Received[ClaimDefectsNotified], tx: Connection) -> None:
+        await claim_notices.follow_notification(received.fact, tx)
+
     async def on_charge_answer(received: Received[ChargeAnswered], tx: Connection) -> None:
         await charges.follow_charge_answer(received.fact, tx, now=clock.now())
 
@@ -59,6 +63,7 @@ def handlers(clock: Clock) -> Mapping[type[Fact], Handler]:
     return {
         StaffActRecorded: on_staff_act,
         ClaimSubmitted: on_claim,
+        ClaimDefectsNotified: on_notification,
         ChargeAnswered: on_charge_answer,
         ProgramPublished: on_program,
         ApplicationSubmitted: on_application,

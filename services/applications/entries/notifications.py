@@ -16,6 +16,11 @@ def _(fact: ntf.NoticeFailed, sequence: int) -> Entry:
     return Entry(text="A notice could not be sent to the person.", reasons=[reason(fact.reason)])
 
 
+@tells(ntf.ClaimDefectsNotified)
+def _(fact: ntf.ClaimDefectsNotified, sequence: int) -> Entry:
+    return Entry(text=f"The provider was told what its claim lacks, by {fact.way}.")
+
+
 @tells(ntf.WebhookExhausted)
 def _(fact: ntf.WebhookExhausted, sequence: int) -> Entry:
     return Entry(text="The college's system did not take a message.", reasons=[reason(fact.reason)])

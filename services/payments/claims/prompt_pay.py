@@ -7,7 +7,7 @@ zone.
 """
 
 from calendar import monthrange
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
@@ -63,6 +63,32 @@ def due(proper_invoice_at: datetime, zone: str) -> date:
 def notice_due(received_at: datetime, zone: str) -> datetime:
     """By when the provider must have been told in writing of every defect: the end of the fifteenth day after it."""
     return end_of(day_in(zone, received_at) + timedelta(days=NOTICE_DAYS), zone)
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnedInvoice:
+    """A claim that came back with defects."""
+
+    counts_from: datetime
+    """When its thirty days would have begun, had it been proper."""
+    notice_due_at: datetime
+    told_at: datetime | None
+    """When the provider was told; None while nothing told it."""
+
+
+def clock_from(came_at: datetime, proper_at: datetime, returned: Sequence[ReturnedInvoice], zone: str) -> datetime:
+    """When the thirty days of a claim began: as it counts as received, or with one before it whose notice was late.
+
+    Source: ORC 126.30 and, in the words of the state's accounting manual (OBM, SAFE, "Prompt Payment, Invoices, and
+    Vouchers", IV.1), only after the proper notification is payment due thirty days after a proper invoice, and interest
+    is owed where an improper one was not answered within fifteen. What was mended within them needed no notice.
+    """
+    late = [
+        one.counts_from
+        for one in returned
+        if day_in(zone, min(one.told_at or came_at, came_at)) > day_in(zone, one.notice_due_at)
+    ]
+    return min([proper_at, *late])
 
 
 def escalation_due(received_at: datetime) -> datetime:

@@ -10,6 +10,7 @@ from services.payments.claims.queues import Queue
 from services.payments.desk.opening import officer, opened
 from services.payments.settings import PaymentsSettings
 from services.payments.usecases import advances, claim_queues
+from services.payments.usecases.claim_notices import record_notice
 from services.payments.usecases.claims import any_claim
 from services.payments.usecases.late_payments import LateClaim, what_is_late
 from services.payments.usecases.provider_statements import statement_for
@@ -51,8 +52,19 @@ async def decide_stopped(
     return review_shown(shown.claim_id, review).model_dump(mode="json")
 
 
+async def notified(
+    settings: PaymentsSettings, claim_id: str, *, told_on: date, document: str, actor: str
+) -> dict[str, Any]:
+    """Keep a notice of defects that people sent on paper; the claim."""
+    async with opened(settings) as db:
+        found = await record_notice(
+            claim_id, told_on=told_on, document=document, by=officer(actor), db=db, now=SystemClock().now()
+        )
+    return claim_shown(found).model_dump(mode="json")
+
+
 async def late(settings: PaymentsSettings) -> dict[str, Any]:
-    """`{"undecided", "overdue_notices", "unpaid", "interest", "interest_count", "interest_cents"}`."""
+    """`{"undecided", "untold", "overdue_notices", "unpaid", "interest", "interest_count", "interest_cents"}`."""
     async with opened(settings) as db:
         found = await what_is_late(db=db, now=SystemClock().now())
     return {
@@ -64,6 +76,14 @@ async def late(settings: PaymentsSettings) -> dict[str, Any]:
                 "notice_due_at": one.notice_due_at.isoformat(),
             }
             for one in found.undecided
+        ],
+        "untold": [
+            {
+                "claim_id": one.claim_id,
+                "provider_id": one.provider_id,
+                "notice_due_at": one.notice_due_at.isoformat(),
+            }
+            for one in found.untold
         ],
         "overdue_notices": found.overdue_notices,
         "unpaid": [_unpaid(one) for one in found.unpaid],

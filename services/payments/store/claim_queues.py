@@ -11,9 +11,14 @@ from services.payments.claims.prompt_pay import notice_due
 from services.payments.claims.queues import Queue
 from services.payments.claims.requests import RequestSlot
 
-OPEN_REVIEW = """
+# The zone whose days count; a claim may be there before the rules of its program are.
+_ZONE = """coalesce(
+    (SELECT u.rules ->> 'time_zone' FROM application AS a JOIN claim_rules AS u USING (program_id)
+    WHERE a.application_id = {of}.application_id), 'UTC'
+) AS time_zone"""
+OPEN_REVIEW = f"""
 SELECT r.claim_id, r.review_number, r.queue, r.origin, r.reasons, r.later_reasons, r.approvers_needed, r.submitted_by,
-    r.opened_at, c.application_id, c.provider_id, c.claimed_cents,
+    r.opened_at, c.application_id, c.provider_id, c.claimed_cents, c.submitted_at, {_ZONE.format(of="c")},
     ARRAY(
         SELECT w.person FROM claim_word AS w WHERE w.claim_id = r.claim_id AND w.review_number = r.review_number
             AND w.word = 'approve' ORDER BY w.said_at, w.person
@@ -61,11 +66,6 @@ SELECT count(*) AS claims, coalesce(sum(claimed_cents), 0)::bigint AS cents FROM
 WHERE program_id = $1 AND provider_id = $2 AND request_month = $3 AND request_number = $4 AND status <> 'refused'
     AND kind = 'claim'
 """
-# The zone whose days count; a claim may be there before the rules of its program are.
-_ZONE = """coalesce(
-    (SELECT u.rules ->> 'time_zone' FROM application AS a JOIN claim_rules AS u USING (program_id)
-    WHERE a.application_id = {of}.application_id), 'UTC'
-) AS time_zone"""
 RECEIVED = """
 INSERT INTO claim_receipt (claim_id, application_id, provider_id, received_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (claim_id) DO NOTHING
@@ -107,8 +107,15 @@ class OpenReview:
     application_id: ApplicationId
     provider_id: str
     claimed_cents: int
+    submitted_at: datetime
+    time_zone: str
     approved: tuple[str, ...]
     """Who approved so far."""
+
+    @property
+    def notice_due_at(self) -> datetime | None:
+        """By when its defects must have been told; None where it was approved once."""
+        return notice_due(self.submitted_at, self.time_zone) if self.origin == "match" else None
 
 
 @dataclass(frozen=True, slots=True)

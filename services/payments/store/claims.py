@@ -21,7 +21,8 @@ LOCK_INVOICE = "SELECT pg_advisory_xact_lock(hashtextextended($1, 7002))"
 COLUMNS = """claim_id, kind, application_id, enrollment_id, program_id, person_id, credential_id, provider_id,
     supplier_number, business_unit, invoice_number, invoice_on, claimed_cents, status, approved_cents, advanced_cents,
     netted_cents, checks, approved_by, approvers, approvers_needed, refused_by, due_at, due_on, payable_from,
-    request_month, request_number, payable_transfer_id, submitted_at, decided_at"""
+    request_month, request_number, payable_transfer_id, submitted_at, decided_at, notice_due_at, notice_sent_at,
+    due_from"""
 
 CLAIM = f"SELECT {COLUMNS} FROM claim WHERE claim_id = $1 FOR UPDATE"
 CASE_OF = "SELECT application_id FROM claim WHERE claim_id = $1"
@@ -31,17 +32,17 @@ INSERT INTO claim (
     invoice_on, claimed_cents, submitted_at, status, approved_cents, checks, approved_by, refused_by, due_at,
     payable_transfer_id, decided_at, program_id, person_id, credential_id, lines, documents, approvers,
     approvers_needed, request_month, request_number, payable_from, advanced_cents, kind,
-    due_on
+    due_on, notice_due_at, due_from
 ) VALUES (
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25,
-    $26, $27, $28, $29, $30, $31, $32
+    $26, $27, $28, $29, $30, $31, $32, $33, $34
 )
 ON CONFLICT (claim_id) DO UPDATE SET
     status = excluded.status, approved_cents = excluded.approved_cents, checks = excluded.checks,
     approved_by = excluded.approved_by, refused_by = excluded.refused_by, due_at = excluded.due_at,
     due_on = excluded.due_on, payable_transfer_id = excluded.payable_transfer_id, decided_at = excluded.decided_at,
     approvers = excluded.approvers, approvers_needed = excluded.approvers_needed,
-    advanced_cents = excluded.advanced_cents
+    advanced_cents = excluded.advanced_cents, notice_due_at = excluded.notice_due_at, due_from = excluded.due_from
 """
 # The gravest first: no number of lesser resemblances pushes an exact duplicate out of sight.
 EARLIER = """
@@ -110,6 +111,11 @@ class Claim:
     payable_transfer_id: TransferId | None
     submitted_at: datetime
     decided_at: datetime
+    notice_due_at: datetime | None
+    """By when the provider of a returned claim must have been told why."""
+    notice_sent_at: datetime | None
+    due_from: date | None
+    """The day of an earlier claim whose notice was late: the thirty days count from it."""
 
     @property
     def slot(self) -> RequestSlot | None:
@@ -149,6 +155,8 @@ class Decision:
     due_on: date | None = None
     payable_transfer_id: TransferId | None = None
     kind: ClaimKind = ClaimKind.CLAIM
+    notice_due_at: datetime | None = None
+    due_from: date | None = None
 
 
 async def lock_invoice(tx: Connection, supplier: str, provider_id: str, invoice_number: str) -> None:
@@ -252,6 +260,8 @@ async def save(tx: Connection, ask: ReviewClaim, decision: Decision, *, now: dat
         decision.advanced_cents,
         decision.kind.value,
         decision.due_on,
+        decision.notice_due_at,
+        decision.due_from,
     )
 
 

@@ -15,11 +15,12 @@ from kit.db import Connection, Database
 from services.payments.books.ledger import Kind
 from services.payments.claims.checks import ClaimFile, Papers, Review, review
 from services.payments.claims.lines import asked_by_line
-from services.payments.claims.prompt_pay import day_in, due, end_of
+from services.payments.claims.prompt_pay import clock_from, day_in, due, end_of, notice_due
 from services.payments.claims.queues import queue_for
 from services.payments.claims.requests import proper_invoice_at, slot_for
 from services.payments.domain import Funding, FundingState, NotYetKnown, RequestDiffers, person
 from services.payments.store import charges as charge_store
+from services.payments.store import claim_notices as notice_store
 from services.payments.store import claim_queues as queue_store
 from services.payments.store import claim_rules
 from services.payments.store import claims as claim_store
@@ -168,7 +169,10 @@ async def _decide(
     facts: list[Fact] = []
     if found.status is ClaimStatus.APPROVED and file.funding is not None:
         zone = file.papers.rules.time_zone
-        due_on = due(decision.payable_from or ask.submitted_at, zone)
+        proper_at = decision.payable_from or ask.submitted_at
+        returned = await notice_store.returned_before(tx, ask.application_id, ask.claim_id, ask.submitted_at)
+        began_at = clock_from(ask.submitted_at, proper_at, returned, zone)
+        due_on = due(began_at, zone)
         payable_id = await _make_payable(tx, file, file.funding, now=now)
         decision = replace(
             decision,
@@ -176,6 +180,7 @@ async def _decide(
             advanced_cents=file.advanced_cents,
             due_on=due_on,
             due_at=end_of(due_on, zone),
+            due_from=day_in(zone, began_at) if began_at < proper_at else None,
             payable_transfer_id=payable_id,
         )
         rest = file.funding.encumbered_cents - ask.amount_cents
@@ -246,6 +251,9 @@ async def _received(
         approvers_needed=found.approvers_needed,
         slot=slot,
         payable_from=payable_from,
+        notice_due_at=(
+            notice_due(ask.submitted_at, file.papers.rules.time_zone) if found.status is ClaimStatus.RETURNED else None
+        ),
     )
 
 

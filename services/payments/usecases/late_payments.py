@@ -16,9 +16,11 @@ from services.payments.claims.prompt_pay import (
     day_in,
     interest,
 )
+from services.payments.store import claim_notices as notice_store
 from services.payments.store import claim_queues as queue_store
 from services.payments.store import claim_rules
 from services.payments.store import late_payments as store
+from services.payments.store.claim_notices import UntoldClaim
 from services.payments.store.claim_queues import Receipt
 from services.payments.store.late_payments import Obligation, UnpaidClaim
 
@@ -41,8 +43,10 @@ class Lateness:
 
     undecided: list[Receipt]
     """Claims older than ten days without a decision: their defects must be named within fifteen."""
+    untold: list[UntoldClaim]
+    """Returned claims whose provider was not told why."""
     overdue_notices: int
-    """How many of them are past the fifteenth day."""
+    """How many of both are past the fifteenth day."""
     unpaid: list[LateClaim]
     interest: list[Obligation]
     """The newest on record."""
@@ -77,7 +81,7 @@ async def _record_some(db: Database, *, now: datetime) -> tuple[int, int]:
 
 
 async def what_is_late(*, db: Database, now: datetime) -> Lateness:
-    """Undecided claims, unpaid ones with their interest to date, and the interest on record."""
+    """Undecided claims, returned ones whose provider was not told, unpaid ones with interest to date; what is owed."""
     async with db.transaction() as tx:
         undecided = await queue_store.undecided(tx, now - timedelta(days=ESCALATION_DAYS))
         unpaid: list[LateClaim] = []
@@ -86,9 +90,10 @@ async def what_is_late(*, db: Database, now: datetime) -> Lateness:
             today = day_in(rules.time_zone, now)
             owed = await _interest(tx, claim.program_id, claim.amount_cents, claim.due_on, today)
             unpaid.append(LateClaim(claim, owed))
+        untold = await notice_store.untold(tx, LATE_SHOWN_MAX)
         on_record, count, cents = await store.latest_obligations(tx, LATE_SHOWN_MAX)
-    overdue = sum(one.notice_due_at < now for one in undecided)
-    return Lateness(undecided, overdue, unpaid, on_record, count, cents)
+    overdue = sum(one.notice_due_at < now for one in (*undecided, *untold))
+    return Lateness(undecided, untold, overdue, unpaid, on_record, count, cents)
 
 
 async def _interest(tx: Connection, program_id: str | None, cents: int, due_on: date, paid_on: date) -> Interest | None:

@@ -84,6 +84,8 @@ class WaitingClaim(_Shown):
     approved: Annotated[int, Field(ge=0)]
     approvers_needed: Annotated[int, Field(ge=1)]
     opened_at: Instant
+    notice_due_at: Instant | None
+    """By when the provider has to be told of defects; none where the claim was approved once."""
 
 
 class ClaimReviews(_Shown):
@@ -176,6 +178,7 @@ def review_waiting(one: OpenReview) -> WaitingClaim:
             "approved": len(one.approved),
             "approvers_needed": one.approvers_needed,
             "opened_at": one.opened_at,
+            "notice_due_at": one.notice_due_at,
         }
     )
 

@@ -1,5 +1,6 @@
 """What the doors of payments take and show. No exam code but in the one answer that reveals it."""
 
+from datetime import date
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -85,6 +86,12 @@ class ClaimShown(_Shown):
     checks: list[ClaimCheck]
     decided_at: Instant
     due_at: Instant | None
+    due_from: date | None
+    """The thirty days count from this day, on which an earlier claim came whose defects were told late."""
+    notice_due_at: Instant | None
+    """By when you are told what a returned claim lacks."""
+    notice_sent_at: Instant | None
+    """When you were first told."""
 
 
 class BatchShown(_Shown):
@@ -166,6 +173,9 @@ def claim_shown(claim: Claim) -> ClaimShown:
         checks=list(claim.checks),
         decided_at=claim.decided_at,
         due_at=claim.due_at,
+        due_from=claim.due_from,
+        notice_due_at=claim.notice_due_at,
+        notice_sent_at=claim.notice_sent_at,
     )
 
 

@@ -175,8 +175,8 @@ class Desk:
     async def review(self, case: Case, cents: int = 300_000, **given: Any) -> ClaimReviewed:
         return await claims.review_claim(claim_of(case, cents, **given), business_unit=UNIT, db=self.db, now=self.now)
 
-    async def pay(self, case: Case, attempt: int = 1) -> PaymentOrdered:
-        ask = PayClaim(application_id=case.id, claim_id=case.claim_id, attempt_number=attempt)
+    async def pay(self, case: Case, attempt: int = 1, *, claim_id: ClaimId | None = None) -> PaymentOrdered:
+        ask = PayClaim(application_id=case.id, claim_id=claim_id or case.claim_id, attempt_number=attempt)
         return await disbursements.pay_claim(ask, db=self.db, now=self.now)
 
     async def approved(self, case: Case, cents: int = 300_000) -> Case:

@@ -1,5 +1,6 @@
 """Due days, notice days and interest: hand-worked examples, and what holds for any amount and any two days."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 from services.payments.claims.prompt_pay import (
     Rate,
     RateUnknown,
+    ReturnedInvoice,
+    clock_from,
     day_in,
     due,
     end_of,
@@ -119,6 +122,36 @@ def test_an_undecided_claim_is_put_before_people_on_the_tenth_day():
 )
 def test_a_notice_is_in_time_to_the_end_of_the_programs_fifteenth_day(came, ends):
     assert notice_due(came.astimezone(UTC), NEW_YORK.key) == datetime.fromisoformat(ends)
+
+
+ZONE = NEW_YORK.key
+RETURNED = ReturnedInvoice(CAME, notice_due(CAME, ZONE), None)
+MENDED = datetime(2026, 4, 20, 15, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("told_at", "mended_at", "began_at"),
+    [
+        # Told on the fifteenth day, an hour before midnight in New York; and an hour after.
+        (datetime(2026, 3, 25, 23, 0, tzinfo=NEW_YORK), MENDED, MENDED),
+        (datetime(2026, 3, 26, 1, 0, tzinfo=NEW_YORK), MENDED, CAME),
+        # Never told: mended after the fifteenth day, and within it.
+        (None, MENDED, CAME),
+        (None, datetime(2026, 3, 25, 23, 0, tzinfo=NEW_YORK), datetime(2026, 3, 25, 23, 0, tzinfo=NEW_YORK)),
+        # Told late of what was mended before.
+        (MENDED, datetime(2026, 3, 20, tzinfo=UTC), datetime(2026, 3, 20, tzinfo=UTC)),
+    ],
+)
+def test_the_thirty_days_begin_with_the_invoice_whose_notice_was_late(told_at, mended_at, began_at):
+    assert clock_from(mended_at, mended_at, [replace(RETURNED, told_at=told_at)], ZONE) == began_at
+
+
+def test_a_notice_in_time_later_does_not_mend_an_earlier_one_that_was_late():
+    first = replace(RETURNED, told_at=CAME + timedelta(days=20))
+    came = CAME + timedelta(days=21)
+    second = ReturnedInvoice(came, notice_due(came, ZONE), came)
+    assert clock_from(MENDED, MENDED, [first, second], ZONE) == CAME
+    assert clock_from(MENDED, MENDED + timedelta(days=11), [second], ZONE) == MENDED + timedelta(days=11)
 
 
 @pytest.mark.parametrize(
