@@ -30,7 +30,7 @@ _REVISION = re.compile(r"^(?P<name>.+?)(?:\.(?P<number>[2-9]|[1-9]\d+))?\.json$"
 TEXTS = (
     "oh-imap", "exam_not_passed", "2026-03-09", "https://api.cairn.example/v1/enrollments", "0000012345", "met", "en",
     "R03", "07-01", "4f1c9a0b7d2e4f1c9a0b7d2e", "c2VhbGVkLXNhbXBsZS1vbmx5LW5vdC1hLXNlY3JldA", "A sentence for people.",
-    "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef",
+    "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef", "claims@college.example",
 )  # fmt: skip
 """What samples are made of: the first that fits a field's form. A new form needs one more here."""
 FORMATS = {"date-time": "2026-03-09T14:30:00Z", "duration": "P14D", "uuid": "019cd2a4-7d10-7c3e-8a51-0d6a4f1c9a0b"}

@@ -23,6 +23,9 @@ Sealed = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,16384}$")]
 Actor = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{1,63}$")]
 """A staff member's login name. Never a person who applies."""
 
+Mailbox = Annotated[str, StringConstraints(pattern=r"^[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,189}$")]
+"""The e-mail address of an office; never a person's own."""
+
 Language = Annotated[str, StringConstraints(pattern=r"^(en|es)$")]
 
 

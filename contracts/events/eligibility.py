@@ -9,7 +9,7 @@ from contracts.envelope import CaseFact, Fact
 from contracts.ids import DeterminationId
 from contracts.money import BudgetCents, Cents, PositiveCents
 from contracts.plan import CostLine, ExamPolicy, Milestone, Wait
-from contracts.texts import Code, Instant, Sentence, Slug
+from contracts.texts import Code, Instant, Mailbox, Sentence, Slug
 
 Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 
@@ -40,6 +40,8 @@ class ListedProvider(_Listed):
     """The payee's number in the state's finance system."""
     standing: Code | None = None
     """A standing that the program's rules speak of: `platinum`."""
+    contact_email: Mailbox | None = None
+    """Where its office is told what a claim lacks."""
 
 
 class ListedAward(_Listed):

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, model_validator
 from contracts.money import BudgetCents, PositiveCents
 from contracts.plan import CostKind, ExamPolicy, Milestone
 from contracts.program.parts import Citation, Entry, Title
-from contracts.texts import Code, Slug
+from contracts.texts import Code, Mailbox, Slug
 
 
 class CostPrice(Entry):
@@ -115,6 +115,8 @@ class Provider(Entry):
     registries: Annotated[list[Code], Field(max_length=16)]
     standing: Code | None = None
     supplier_number: Annotated[str, Field(pattern=r"^[0-9]{10}$")]
+    contact_email: Mailbox | None = None
+    """Where its office is told in writing what a claim lacks (ORC 126.30); never a person's own address."""
 
 
 class Issuer(Entry):

@@ -32,6 +32,7 @@ def published(pack: Pack, pack_version: str, *, now: datetime) -> ProgramPublish
                 name=entry.name,
                 supplier_number=entry.supplier_number,
                 standing=entry.standing,
+                contact_email=entry.contact_email,
             )
             for entry in pack.providers
         ],

@@ -203,6 +203,8 @@ class Listing:
     credential_title: str
     exam_attempts_max: int | None = None
     exam_retake_wait: timedelta | None = None
+    provider_has_contact: bool = False
+    """The program lists where the provider's office gets letters."""
 
 
 def learn(case: CaseFile, fact: CaseFact) -> CaseFile:

@@ -22,7 +22,7 @@ from contracts.events.payments import (
     DisbursementSettled,
     ExamVoucherIssued,
 )
-from contracts.ids import EnrollmentId
+from contracts.ids import ClaimId, EnrollmentId
 from contracts.journey import Stage
 from contracts.webhooks import (
     CaseClosedData,
@@ -77,6 +77,8 @@ class WebhookDraft:
 
     provider_id: str
     message: Message
+    defects_of: ClaimId | None = None
+    """The returned claim whose defects it names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +188,11 @@ def webhook_for(
             reasons=[check.reason for check in fact.checks if not check.passed],
             defects=[check.text for check in fact.checks if not check.passed],
         )
-        return WebhookDraft(fact.provider_id, ClaimDecidedMessage(timestamp=occurred_at, data=decided))
+        return WebhookDraft(
+            fact.provider_id,
+            ClaimDecidedMessage(timestamp=occurred_at, data=decided),
+            defects_of=fact.claim_id if isinstance(fact, ClaimReturned) else None,
+        )
     if isinstance(fact, DisbursementSent | DisbursementSettled | DisbursementReturned):
         payment = PaymentData(
             application_id=fact.application_id,

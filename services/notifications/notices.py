@@ -1,5 +1,6 @@
 """From facts to notices: which facts a person hears of, in which template, with which particulars. Pure.
 
+A provider's office hears by letter what its claim lacks, also where it has no webhook endpoint (ORC 126.30).
 Particulars are codes, amounts, instants and titles; the person's name and address are never among them.
 """
 
@@ -19,7 +20,7 @@ from contracts.events.applications import (
     ExamResulted,
 )
 from contracts.events.eligibility import ApplicationDetermined, Eligibility
-from contracts.events.payments import ClaimChargeAsked, ExamVoucherIssued, HoldPlaced, HoldWaitlisted
+from contracts.events.payments import ClaimChargeAsked, ClaimReturned, ExamVoucherIssued, HoldPlaced, HoldWaitlisted
 from contracts.journey import CloseReason, Outcome
 from services.notifications.domain import CaseFile, Listing, Missing
 
@@ -31,11 +32,13 @@ ADD_TO_PROFILE = "https://www.linkedin.com/profile/add"
 
 @dataclass(frozen=True, slots=True)
 class NoticeDraft:
-    """One notice to one person, before it has an address."""
+    """One notice to one person, or to a provider's office, before it has an address."""
 
     template: str
     language: str
     particulars: Particulars
+    defects: ClaimReturned | None = None
+    """Set where it goes to the provider: the claim whose defects it names."""
 
 
 _Told: TypeAlias = tuple[str, Particulars] | None
@@ -131,29 +134,50 @@ _TELLERS: Mapping[type[CaseFact], Callable[[Any, Listing], _Told]] = {
     ApplicationClosed: _closed,
 }
 
-FACTS: tuple[type[CaseFact], ...] = tuple(_TELLERS)
-"""Every fact that the person may hear of."""
+FACTS: tuple[type[CaseFact], ...] = (*_TELLERS, ClaimReturned)
+"""Every fact that the person, or the provider by letter, may hear of."""
+
+LANGUAGE_OF_PROVIDERS = "en"
 
 
 def notice_for(fact: CaseFact, case: CaseFile, listing: Listing | None) -> NoticeDraft | Missing | None:
-    """The notice this fact makes for the case's person; None where there is nothing to tell."""
+    """The notice this fact makes for the case's person, or its provider; None where there is nothing to tell."""
     teller = _TELLERS.get(type(fact))
-    if teller is None:
+    if teller is None and not isinstance(fact, ClaimReturned):
         return None
     if case.language is None or case.sealed_contact is None:
         return Missing.CASE
     if listing is None:
         return Missing.PROGRAM
+    if isinstance(fact, ClaimReturned):
+        return _defects_letter(fact, case, listing)
+    assert teller is not None
     told = teller(fact, listing)
     if told is None:
         return None
     template, particulars = told
-    titles = {
+    return NoticeDraft(template, case.language, {**_titles(case, listing), **particulars})
+
+
+def _defects_letter(fact: ClaimReturned, case: CaseFile, listing: Listing) -> NoticeDraft | None:
+    """Where the program lists no office to write to, payments calls people for the notice."""
+    if not listing.provider_has_contact:
+        return None
+    particulars = {
+        "claim_id": str(fact.claim_id),
+        "claimed_cents": fact.claimed_cents,
+        "defects": [check.text for check in fact.checks if not check.passed],
+    }
+    return NoticeDraft("claim_returned", LANGUAGE_OF_PROVIDERS, {**_titles(case, listing), **particulars}, defects=fact)
+
+
+def _titles(case: CaseFile, listing: Listing) -> Particulars:
+    return {
+        "application_id": str(case.application_id),
         "program_title": listing.program_title,
         "provider_name": listing.provider_name,
         "credential_title": listing.credential_title,
     }
-    return NoticeDraft(template, case.language, {"application_id": str(case.application_id), **titles, **particulars})
 
 
 def add_to_profile_url(fact: CredentialRecorded, listing: Listing) -> str:

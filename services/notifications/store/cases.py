@@ -30,7 +30,7 @@ WHERE application_id = $1
 
 _LISTING = """
 SELECT p.title AS program_title, coalesce(v.name, $2) AS provider_name, coalesce(c.title, $3) AS credential_title,
-    c.exam_attempts_max, c.exam_retake_wait_seconds
+    c.exam_attempts_max, c.exam_retake_wait_seconds, v.contact_email IS NOT NULL AS provider_has_contact
 FROM listed_program AS p
 LEFT JOIN listed_provider AS v ON v.program_id = p.program_id AND v.provider_id = $2
 LEFT JOIN listed_credential AS c ON c.program_id = p.program_id AND c.credential_id = $3
@@ -48,9 +48,9 @@ RETURNING p.program_id
 
 # What a newer version no longer lists stays: running cases still need its name.
 _LIST_PROVIDERS = """
-INSERT INTO listed_provider (program_id, provider_id, name)
-SELECT $1, * FROM unnest($2::text[], $3::text[])
-ON CONFLICT (program_id, provider_id) DO UPDATE SET name = excluded.name
+INSERT INTO listed_provider (program_id, provider_id, name, contact_email)
+SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[])
+ON CONFLICT (program_id, provider_id) DO UPDATE SET name = excluded.name, contact_email = excluded.contact_email
 """
 
 _LIST_CREDENTIALS = """
@@ -162,6 +162,7 @@ async def listing_of(tx: Connection, case: CaseFile) -> Listing | None:
         credential_title=row["credential_title"],
         exam_attempts_max=case.exam_attempts_max if pinned else row["exam_attempts_max"],
         exam_retake_wait=case.exam_retake_wait if pinned else _duration(row["exam_retake_wait_seconds"]),
+        provider_has_contact=row["provider_has_contact"],
     )
 
 
@@ -171,7 +172,13 @@ async def list_program(tx: Connection, fact: ProgramPublished) -> bool:
     if newest is None:
         return False
     providers = fact.providers
-    await tx.execute(_LIST_PROVIDERS, fact.program_id, [p.provider_id for p in providers], [p.name for p in providers])
+    await tx.execute(
+        _LIST_PROVIDERS,
+        fact.program_id,
+        [p.provider_id for p in providers],
+        [p.name for p in providers],
+        [p.contact_email for p in providers],
+    )
     credentials = fact.credentials
     await tx.execute(
         _LIST_CREDENTIALS,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from contracts.ids import ApplicationId, WebhookEndpointId, WebhookMessageId
+from contracts.ids import ApplicationId, ClaimId, WebhookEndpointId, WebhookMessageId
 from kit.db import Connection
 from kit.outbox import Draft, append_one
 from kit.telemetry import TraceContext
@@ -13,8 +13,8 @@ from kit.telemetry import TraceContext
 _WRITE_MESSAGE = """
 WITH written AS (
     INSERT INTO webhook_message (message_id, provider_id, application_id, type, body, created_at,
-        traceparent, correlation_id, causation_id)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        traceparent, correlation_id, causation_id, defects_of)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
     ON CONFLICT (message_id) DO NOTHING
     RETURNING message_id, position
 )
@@ -73,8 +73,9 @@ FROM due, webhook_message AS m, webhook_endpoint AS e
 WHERE d.endpoint_id = due.endpoint_id AND d.message_id = due.message_id
     AND m.message_id = d.message_id AND e.endpoint_id = d.endpoint_id
 RETURNING d.endpoint_id, d.message_id, d.attempts, d.leased_until, d.is_ping, m.application_id, m.type, m.body,
-    m.created_at, m.traceparent, m.correlation_id, m.causation_id, e.provider_id, e.url, e.status, e.challenge,
-    e.sealed_secret, CASE WHEN e.previous_secret_until > $1 THEN e.sealed_previous_secret END AS previous_secret
+    m.created_at, m.defects_of, m.traceparent, m.correlation_id, m.causation_id, e.provider_id, e.url, e.status,
+    e.challenge, e.sealed_secret,
+    CASE WHEN e.previous_secret_until > $1 THEN e.sealed_previous_secret END AS previous_secret
 """
 
 _LOG_ATTEMPT = """
@@ -169,6 +170,8 @@ class DueDelivery:
     provider_id: str
     message_id: WebhookMessageId
     application_id: ApplicationId | None
+    defects_of: ClaimId | None
+    """The returned claim whose defects it names."""
     url: str
     body: bytes
     is_ping: bool
@@ -217,6 +220,7 @@ async def write_message(
     provider_id: str,
     message_type: str,
     body: bytes,
+    defects_of: ClaimId | None,
     trace: TraceContext,
     now: datetime,
 ) -> None:
@@ -232,6 +236,7 @@ async def write_message(
         trace.traceparent,
         trace.correlation_id,
         trace.causation_id,
+        defects_of,
     )
 
 
@@ -267,6 +272,7 @@ def _due_of(row: Any) -> DueDelivery:
         provider_id=row["provider_id"],
         message_id=WebhookMessageId(row["message_id"]),
         application_id=ApplicationId(row["application_id"]) if row["application_id"] else None,
+        defects_of=ClaimId(row["defects_of"]) if row["defects_of"] else None,
         url=row["url"],
         body=row["body"].encode(),
         is_ping=row["is_ping"],

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 
-from contracts.events.notifications import WebhookDelivered, WebhookExhausted
+from contracts.events.notifications import ClaimDefectsNotified, WebhookDelivered, WebhookExhausted
 from contracts.ids import ApplicationId
 from kit import outbox
 from kit.clock import Clock
@@ -110,7 +110,8 @@ async def _record(
         jitter=random.random(),  # noqa: S311
     )
     status = result.status if isinstance(result, Answered) else None
-    if isinstance(verdict, Delivered) and due.application_id is not None and not due.needs_echo:
+    is_ordinary = due.application_id is not None and due.defects_of is None and not due.needs_echo
+    if isinstance(verdict, Delivered) and is_ordinary and due.application_id is not None:
         fact = _delivered(due, due.application_id, now)
         async with desk.db.connection() as connection:
             await deliveries.end_delivered(
@@ -147,6 +148,15 @@ async def _record_delivered(tx: Connection, due: DueDelivery, *, now: datetime) 
     if not await deliveries.end_delivery(tx, due, state="delivered", now=now) or due.application_id is None:
         return
     await outbox.append(tx, _delivered(due, due.application_id, now), now=now)
+    if due.defects_of is not None:
+        told = ClaimDefectsNotified(
+            application_id=due.application_id,
+            claim_id=due.defects_of,
+            provider_id=due.provider_id,
+            way="webhook",
+            notified_at=now,
+        )
+        await outbox.append(tx, told, now=now)
 
 
 def _delivered(due: DueDelivery, application_id: ApplicationId, now: datetime) -> WebhookDelivered:

@@ -5,7 +5,7 @@ import random
 from dataclasses import dataclass
 
 from contracts.errors import Refused
-from contracts.events.notifications import NoticeFailed, NoticeSent
+from contracts.events.notifications import ClaimDefectsNotified, NoticeFailed, NoticeSent
 from contracts.personal import Contact
 from kit import outbox
 from kit.clock import Clock
@@ -21,6 +21,12 @@ from services.notifications.store.notices import DueNotice
 CONTACT = "contact"
 
 log = logger(__name__)
+
+
+class OfficeUnlisted(Refused):
+    """The program lists no address of the office of {provider_id} any more."""
+
+    code = "office_unlisted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,23 @@ async def _send_one(desk: NoticeDesk, due: DueNotice) -> None:
 
 
 async def _hand_over(desk: NoticeDesk, due: DueNotice) -> None:
+    given_name, address = await _addressee(desk, due)
+    letter = desk.letters.write(due.program_id, due.template, due.language, due.particulars, given_name=given_name)
+    await desk.mail.hand_over(
+        letter,
+        to=address,
+        sender=desk.letters.sender(due.program_id),
+        language=due.language,
+        notice_id=due.notice_id,
+    )
+
+
+async def _addressee(desk: NoticeDesk, due: DueNotice) -> tuple[str, str]:
+    """Whom the letter greets, and where it goes."""
+    if due.office is not None:
+        if due.office.email is None:
+            raise OfficeUnlisted(provider_id=due.office.provider_id)
+        return str(due.particulars["provider_name"]), due.office.email
     # Committed before the letter goes: an address that was read is in the audit log even if the sending fails.
     async with desk.db.connection() as connection:
         opened = await desk.vault.open(
@@ -74,27 +97,28 @@ async def _hand_over(desk: NoticeDesk, due: DueNotice) -> None:
             request_id=str(due.notice_id),
         )
     contact = Contact.model_validate_json(opened)
-    letter = desk.letters.write(
-        due.program_id, due.template, due.language, due.particulars, given_name=contact.given_name
-    )
-    await desk.mail.hand_over(
-        letter,
-        to=contact.email,
-        sender=desk.letters.sender(due.program_id),
-        language=due.language,
-        notice_id=due.notice_id,
-    )
+    return contact.given_name, contact.email
 
 
 async def _record_sent(desk: NoticeDesk, due: DueNotice) -> None:
     now = desk.clock.now()
-    fact = NoticeSent(
-        application_id=due.application_id,
-        notice_id=due.notice_id,
-        template=due.template,
-        language=due.language,
-        sent_at=now,
-    )
+    fact: NoticeSent | ClaimDefectsNotified
+    if due.office is not None:
+        fact = ClaimDefectsNotified(
+            application_id=due.application_id,
+            claim_id=due.office.claim_id,
+            provider_id=due.office.provider_id,
+            way="letter",
+            notified_at=now,
+        )
+    else:
+        fact = NoticeSent(
+            application_id=due.application_id,
+            notice_id=due.notice_id,
+            template=due.template,
+            language=due.language,
+            sent_at=now,
+        )
     async with desk.db.connection() as connection:
         await store.end_sent(connection, due, outbox.draft(fact, now=now))
 
@@ -104,14 +128,16 @@ async def _record_failed(desk: NoticeDesk, due: DueNotice, reason: str) -> None:
     async with desk.db.transaction() as tx:
         if not await store.end_failed(tx, due, failure=reason):
             return
-        fact = NoticeFailed(
-            application_id=due.application_id,
-            notice_id=due.notice_id,
-            template=due.template,
-            reason=reason,
-            failed_at=now,
-        )
-        await outbox.append(tx, fact, now=now)
+        # What a provider was not told, payments misses by itself and calls people for.
+        if due.office is None:
+            fact = NoticeFailed(
+                application_id=due.application_id,
+                notice_id=due.notice_id,
+                template=due.template,
+                reason=reason,
+                failed_at=now,
+            )
+            await outbox.append(tx, fact, now=now)
     log.error("notice_failed", notice_id=due.notice_id, template=due.template, reason=reason)
 
 

@@ -78,6 +78,7 @@ async def _tell_one(
             provider_id=webhook.provider_id,
             message_type=webhook.message.type,
             body=body_of(webhook.message),
+            defects_of=webhook.defects_of,
             trace=came.trace,
             now=now,
         )

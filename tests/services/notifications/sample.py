@@ -19,7 +19,14 @@ from contracts.events.eligibility import (
     ListedRound,
     ProgramPublished,
 )
-from contracts.events.payments import ClaimApproved, ClaimCheck, DisbursementSettled, ExamVoucherIssued, HoldPlaced
+from contracts.events.payments import (
+    ClaimApproved,
+    ClaimCheck,
+    ClaimReturned,
+    DisbursementSettled,
+    ExamVoucherIssued,
+    HoldPlaced,
+)
 from contracts.ids import (
     ApplicationId,
     ClaimId,
@@ -141,6 +148,20 @@ class Case:
             due_at=NOW + timedelta(days=30),
         )
 
+    def returned(self) -> ClaimReturned:
+        return ClaimReturned(
+            application_id=self.id,
+            claim_id=self.claim_id,
+            provider_id=PROVIDER,
+            claimed_cents=123_456,
+            checks=[
+                ClaimCheck(check="papers", passed=False, reason="documents_missing", text="Missing: proof of payment."),
+                ClaimCheck(check="price", passed=True, reason="passed", text="The price is in the award."),
+                ClaimCheck(check="invoice", passed=False, reason="invoice_used", text="It was claimed before."),
+            ],
+            decided_at=NOW,
+        )
+
     def settled(self) -> DisbursementSettled:
         return DisbursementSettled(
             application_id=self.id,
@@ -173,16 +194,21 @@ class Case:
         ]
 
 
-def program() -> ProgramPublished:
+def program(*, contact_email: str | None = None, version: int = 0) -> ProgramPublished:
     """The program of the case, as published."""
     exam = ExamPolicy(exam_id="sec-plus", attempts_max=2, retake_wait=timedelta(days=14), usable_for=timedelta(days=60))
     return ProgramPublished(
         program_id="oh-imap",
         title="Individual Microcredential Assistance Program",
-        pack_version="0" * 12,
-        published_at=NOW,
+        pack_version=f"{version:012x}",
+        published_at=NOW + timedelta(minutes=version),
         providers=[
-            ListedProvider(provider_id=PROVIDER, name="Lorain County Community College", supplier_number="0000000001")
+            ListedProvider(
+                provider_id=PROVIDER,
+                name="Lorain County Community College",
+                supplier_number="0000000001",
+                contact_email=contact_email,
+            )
         ],
         credentials=[
             ListedCredential(
@@ -197,9 +223,9 @@ def program() -> ProgramPublished:
     )
 
 
-async def publish(db: Database) -> None:
+async def publish(db: Database, fact: ProgramPublished | None = None) -> None:
     async with db.transaction() as tx:
-        await publish_program(program(), tx=tx, links=LINKS, now=NOW)
+        await publish_program(fact or program(), tx=tx, links=LINKS, now=NOW)
 
 
 async def take_in(

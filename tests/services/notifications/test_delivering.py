@@ -45,6 +45,22 @@ async def test_public_verifiers_accept_what_arrives(bench: Bench, receiver: Rece
     assert [(fact["type"], fact["message_id"], fact["attempts"]) for fact in delivered] == [("delivered", came.id, 1)]
 
 
+async def test_the_fact_of_delivery_says_when_a_provider_heard_of_defects(bench: Bench, receiver: Receiver) -> None:
+    await bench.register(receiver)
+    case = Case()
+    receiver.replies.append(Reply(500))
+    for fact in (case.submitted(), case.returned(), case.approved()):
+        await take_in(bench.db, fact, now=bench.clock.now())
+    await bench.drain()
+    assert await facts(bench) == []
+    bench.clock.advance(timedelta(minutes=1))
+    await bench.drain()
+    told = await facts(bench)
+    assert [fact["type"] for fact in told] == ["delivered", "defects_notified", "delivered"]
+    assert (told[1]["claim_id"], told[1]["way"]) == (case.claim_id, "webhook")
+    assert told[1]["notified_at"] == told[0]["delivered_at"]
+
+
 async def test_nothing_but_the_challenge_goes_to_an_unverified_endpoint(bench: Bench, receiver: Receiver) -> None:
     receiver.echo = False
     await bench.register(receiver)

@@ -11,6 +11,7 @@ import pytest
 
 from contracts.journey import CloseReason, Outcome
 from services.notifications.letters import LANGUAGES, Letters, TemplateMissing
+from services.notifications.notices import LANGUAGE_OF_PROVIDERS
 
 PROGRAMS = Path(__file__).parents[3] / "programs"
 AT = datetime(2026, 3, 9, 14, 30, tzinfo=UTC).isoformat()
@@ -47,6 +48,15 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
 }
 
 
+TO_PROVIDERS: dict[str, list[dict[str, Any]]] = {
+    "claim_returned": [
+        {"claim_id": "clm_01k9z8m4q7v3h2x5t6w8y9b0cd", "claimed_cents": 123_456, "defects": defects}
+        for defects in (["Missing: proof of payment."], ["One.", "Another."])
+    ],
+}
+"""In English alone."""
+
+
 @pytest.fixture(scope="module")
 def letters() -> Letters:
     return Letters.load(PROGRAMS, default_program="oh-imap")
@@ -54,7 +64,8 @@ def letters() -> Letters:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_exactly_the_told_templates_exist(letters: Letters, language: str) -> None:
-    assert letters.templates("oh-imap", language) == set(SAMPLES)
+    told = {*SAMPLES, *TO_PROVIDERS} if language == LANGUAGE_OF_PROVIDERS else set(SAMPLES)
+    assert letters.templates("oh-imap", language) == told
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -70,6 +81,18 @@ def test_a_template_renders_every_sample(letters: Letters, template: str, langua
         assert "{{" not in letter.text + letter.html
         assert "Ana &lt;b&gt;Ñ&lt;/b&gt;" in letter.html
         assert "<b>Ñ" not in letter.html
+
+
+@pytest.mark.parametrize("template", TO_PROVIDERS)
+def test_a_letter_to_a_provider_names_claim_and_defects(letters: Letters, template: str) -> None:
+    for sample in TO_PROVIDERS[template]:
+        letter = letters.write("oh-imap", template, "en", {**TITLES, **sample}, given_name="The office")
+        assert sample["claim_id"] in letter.subject
+        assert letter.text.startswith(TITLES["provider_name"])
+        assert "$1,234.56" in letter.text
+        assert [line[2:] for line in letter.text.splitlines() if line.startswith("- ")] == sample["defects"]
+        assert letter.html.count("<li>") == len(sample["defects"])
+        assert "you applied" not in letter.text
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

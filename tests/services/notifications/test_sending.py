@@ -21,8 +21,9 @@ from kit.vault import Vault
 from services.notifications.domain import NOTICE_ATTEMPTS_MAX
 from services.notifications.gateways.mail import MailRefused, SmtpMail
 from services.notifications.letters import Letter, Letters
+from services.notifications.usecases.reading import notices_of
 from services.notifications.usecases.sending import NoticeDesk, send_due_notices
-from tests.services.notifications.sample import NOW, Case, publish, rows, take_in
+from tests.services.notifications.sample import NOW, PROVIDER, Case, program, publish, rows, take_in
 
 PROGRAMS = Path(__file__).parents[3] / "programs"
 GIVEN_NAME, EMAIL = "Yesenia-Canary", "yesenia.canary@mail.example"
@@ -280,3 +281,62 @@ async def test_no_row_and_no_log_line_names_the_person(
     everything = repr(dump) + repr(lines) + capsys.readouterr().out
     assert "mail_unavailable" in everything
     assert "canary" not in everything.lower()
+
+
+OFFICE = "claims@lorain-ccc.example"
+
+
+async def test_a_provider_is_told_by_letter_what_its_claim_lacks(
+    desk: NoticeDesk, case: Case, sink: Any, db: Database
+) -> None:
+    await publish(db, program(contact_email=OFFICE, version=1))
+    await take_in(db, case.submitted())
+    await take_in(db, case.returned())
+    await send_all(desk)
+    [letter] = [one for one in sink.letters if one["To"].addresses[0].addr_spec == OFFICE]
+    plain = letter.get_body(("plain",)).get_content()
+    assert "- Missing: proof of payment." in plain
+    assert "- It was claimed before." in plain
+    assert GIVEN_NAME not in plain
+    [told] = [fact for fact in await facts(db) if fact["type"] == "defects_notified"]
+    assert (told["claim_id"], told["provider_id"]) == (case.claim_id, PROVIDER)
+    assert told["way"] == "letter"
+    assert told["notified_at"] == NOW.isoformat().replace("+00:00", "Z")
+
+
+async def test_a_persons_silent_mailbox_keeps_no_provider_from_its_letter(
+    desk: NoticeDesk, case: Case, sink: Any, db: Database
+) -> None:
+    await publish(db, program(contact_email=OFFICE, version=1))
+    sink.replies = ["451 later"]
+    await take_in(db, case.submitted())
+    await send_due_notices(desk, slots=4)
+    await take_in(db, case.returned())
+    await send_all(desk)
+    assert [letter["To"].addresses[0].addr_spec for letter in sink.letters] == [OFFICE]
+
+
+@pytest.mark.parametrize("listed_before", [False, True])
+async def test_a_provider_without_a_listed_office_is_left_to_people(
+    desk: NoticeDesk, case: Case, sink: Any, db: Database, listed_before: bool
+) -> None:
+    if listed_before:
+        await publish(db, program(contact_email=OFFICE, version=1))
+    await take_in(db, case.submitted())
+    await send_all(desk)
+    await take_in(db, case.returned())
+    await publish(db, program(version=2))
+    await send_all(desk)
+    assert len(sink.letters) == 1
+    assert [fact["type"] for fact in await facts(db)] == ["sent"]
+
+
+async def test_what_a_provider_is_told_is_not_among_what_the_person_was_told(
+    desk: NoticeDesk, case: Case, db: Database
+) -> None:
+    await publish(db, program(contact_email=OFFICE, version=1))
+    for fact in (case.submitted(), case.returned()):
+        await take_in(db, fact)
+    await send_all(desk)
+    found = await notices_of(case.id, partner_id=None, db=db)
+    assert [one.template for one in found] == ["application_received"]
