@@ -51,6 +51,11 @@ class Desk:
 
     async def stock(self, count: int, **given: Any) -> list[str]:
         """Take a new lot into stock; its codes."""
+        lot = f"DRILL-{self.trial.seed:08X}-{self.lots + 1:03d}"
+        return await self.take([f"{lot}-{number:06d}" for number in range(count)], **given)
+
+    async def take(self, codes: list[str], **given: Any) -> list[str]:
+        """The same with these codes."""
         self.lots += 1
         now = datetime.now(UTC)
         lot = Lot(
@@ -67,7 +72,6 @@ class Desk:
             imported_by="drill",
         )
         lot = replace(lot, **given)
-        codes = [f"DRILL-{self.trial.seed:08X}-{self.lots:03d}-{number:06d}" for number in range(count)]
         await import_lot(lot, codes, keys=self.keys, db=self.db, now=now)
         for number, code in enumerate(codes, 1):
             self.sold[ExamVoucherId.derive(lot.vendor, lot.order_number, number)] = code

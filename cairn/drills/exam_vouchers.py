@@ -15,6 +15,7 @@ from contracts.events.applications import ExamResult
 from contracts.ids import ExamVoucherId
 from contracts.steps.payments import ExamVoucherStatus
 from kit.clock import SystemClock
+from services.payments.domain import CodeKnown
 from services.payments.domain import ExamVoucherState as State
 from services.payments.exam_vouchers import expiry
 from services.payments.exam_vouchers.codes import ExamCodes
@@ -45,6 +46,7 @@ async def run(trial: Trial) -> None:
     await _vendors_word(desk)
     await _retakes(desk)
     await _other_vendor(desk)
+    await _sold_twice(desk)
     await _in_the_clear(desk)
     await books_are_proven(trial, desk.db)
 
@@ -175,6 +177,17 @@ async def _other_vendor(desk: Desk) -> None:
     desk.trial.equal("a code in another vendor's report", ({"unknown_code": 1}, "available"), seen)
 
 
+async def _sold_twice(desk: Desk) -> None:
+    """The vendor sends a code that it has sold before, for another exam."""
+    codes = await desk.stock(1)
+    try:
+        await desk.take(codes, exam_id="another-exam")
+        answer = "taken into stock"
+    except CodeKnown as refused:
+        answer = refused.code
+    desk.trial.equal("a code sold for a second exam", "code_known", answer)
+
+
 async def _in_the_clear(desk: Desk) -> None:
     """A dump of every table, as a backup holds it, against a sample of the codes."""
     owner = await desk.trial.ground.owner()
@@ -189,6 +202,10 @@ async def _in_the_clear(desk: Desk) -> None:
 
 async def _nothing_kept(*_: Any) -> None:
     return None
+
+
+async def _no_holders(*_: Any) -> dict[bytes, ExamVoucherId]:
+    return {}
 
 
 _GIVES_BACK_WHAT_WAS_SEEN = {**MOVES, Act.GIVE_BACK: {**MOVES[Act.GIVE_BACK], State.REVEALED: State.AVAILABLE}}
@@ -276,6 +293,16 @@ FAULTS = (
         NAME,
         patches("services.payments.store.redemptions:FILES", _DEAF),
         "a code in another vendor's report",
+    ),
+    Fault(
+        "code-sold-for-two-exams",
+        "A code counts as new where the vendor sells it for another exam.",
+        NAME,
+        together(
+            patches("services.payments.store.vendor_codes:holders", _no_holders),
+            changes_schema("DROP INDEX exam_voucher_vendor_code"),
+        ),
+        "a code sold for a second exam",
     ),
     Fault(
         "used-but-in-stock",

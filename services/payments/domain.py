@@ -250,7 +250,7 @@ class LotAlreadyImported(Conflict):
 
 
 class CodeKnown(Refused):
-    """Line {line} of the lot has a code that is on record already."""
+    """Line {line} of the lot has a code that is on record already, for this exam or another of the vendor."""
 
     code = "code_known"
 

@@ -22,6 +22,7 @@ class ExamCodes:
         # Two keys from one secret: who may compare codes need not be able to open them.
         self._sealing = crypto.keyed_digest(key, "exam code sealing")
         self._matching = crypto.keyed_digest(key, "exam code matching")
+        self._matching_of_vendor = crypto.keyed_digest(key, "exam code matching within a vendor")
 
     def seal(self, exam_voucher_id: ExamVoucherId, code: str) -> bytes:
         return crypto.encrypt(self._sealing, code.encode(), context=_context(exam_voucher_id), version=_KEY_VERSION)
@@ -32,6 +33,10 @@ class ExamCodes:
     def mac(self, exam_id: str, code: str) -> bytes:
         """The same for the same code of the same exam, and telling nothing else."""
         return crypto.keyed_digest(self._matching, exam_id, code)
+
+    def vendor_mac(self, vendor: str, code: str) -> bytes:
+        """The same for the same code of the same vendor, whatever exam it was sold for: it is redeemed once."""
+        return crypto.keyed_digest(self._matching_of_vendor, vendor, code)
 
 
 def read_lot(content: bytes) -> list[str]:

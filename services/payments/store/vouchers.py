@@ -22,9 +22,10 @@ ON CONFLICT (vendor, order_number) DO NOTHING RETURNING lot_id
 """
 ADD_CODES = """
 INSERT INTO exam_voucher (
-    exam_voucher_id, lot_id, exam_id, not_before, usable_until, sealed_code, code_mac, changed_at
+    exam_voucher_id, lot_id, exam_id, not_before, usable_until, sealed_code, code_mac, vendor_code_mac, changed_at
 )
-SELECT id, $2, $3, $4, $5, sealed, mac, $6 FROM unnest($1::text[], $7::bytea[], $8::bytea[]) AS c(id, sealed, mac)
+SELECT id, $2, $3, $4, $5, sealed, mac, vendor_mac, $6
+FROM unnest($1::text[], $7::bytea[], $8::bytea[], $9::bytea[]) AS c(id, sealed, mac, vendor_mac)
 """
 # In one order for everybody: two batches with the same two cases must not wait for each other crosswise.
 LOCK_CASES = """
@@ -178,6 +179,16 @@ class Lot:
 
 
 @dataclass(frozen=True, slots=True)
+class NewCode:
+    """A code as it is taken into stock: sealed, and its digests over exam and over vendor."""
+
+    exam_voucher_id: ExamVoucherId
+    sealed_code: bytes
+    mac: bytes
+    vendor_mac: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Allocation:
     """The exam voucher of one attempt."""
 
@@ -232,20 +243,18 @@ async def known_macs(tx: Connection, macs: Sequence[bytes]) -> set[bytes]:
     return {row["code_mac"] for row in await tx.fetch(KNOWN_MACS, list(macs))}
 
 
-async def add_codes(
-    tx: Connection, lot: Lot, codes: Sequence[tuple[ExamVoucherId, bytes, bytes]], *, now: datetime
-) -> None:
-    """Id, sealed code and MAC of each."""
+async def add_codes(tx: Connection, lot: Lot, codes: Sequence[NewCode], *, now: datetime) -> None:
     await tx.execute(
         ADD_CODES,
-        [code[0] for code in codes],
+        [code.exam_voucher_id for code in codes],
         lot.lot_id,
         lot.exam_id,
         lot.not_before,
         lot.usable_until,
         now,
-        [code[1] for code in codes],
-        [code[2] for code in codes],
+        [code.sealed_code for code in codes],
+        [code.mac for code in codes],
+        [code.vendor_mac for code in codes],
     )
 
 

@@ -29,9 +29,12 @@ from services.payments.exam_vouchers.states import MOVES, Act, Use
 from services.payments.store import exam_stock as stock_store
 from services.payments.store import funding as funding_store
 from services.payments.store import program as program_store
+from services.payments.store import redemptions as redemption_store
+from services.payments.store import vendor_codes as code_store
 from services.payments.store import vouchers as voucher_store
-from services.payments.store.vouchers import Allocation, Attempt, Lot
+from services.payments.store.vouchers import Allocation, Attempt, Lot, NewCode
 from services.payments.usecases.coalescer import Coalescer, Waiting
+from services.payments.usecases.vendor_codes import complete_vendor_macs
 
 CASE_ENDED = "case_ended"
 
@@ -50,20 +53,31 @@ class Revealed:
 async def import_lot(lot: Lot, codes: Sequence[str], *, keys: ExamCodes, db: Database, now: datetime) -> int:
     """Take a vendor's order into stock, all codes or none; returns how many."""
     check_codes(codes)
-    sealed = []
-    for number, code in enumerate(codes, 1):
-        voucher_id = ExamVoucherId.derive(lot.vendor, lot.order_number, number)
-        sealed.append((voucher_id, keys.seal(voucher_id, code), keys.mac(lot.exam_id, code)))
+    await complete_vendor_macs(keys=keys, db=db, now=now)
+    new = [_new_code(lot, number, code, keys) for number, code in enumerate(codes, 1)]
     async with db.transaction() as tx:
+        # Two lots of one vendor at once would not see each other's codes.
+        await redemption_store.lock_vendor(tx, lot.vendor)
         lot = _retiring(lot, await stock_store.retirement(tx, lot.vendor, lot.exam_id))
         if not await voucher_store.add_lot(tx, lot, now=now):
             raise LotAlreadyImported(order_number=lot.order_number)
-        known = await voucher_store.known_macs(tx, [mac for _, _, mac in sealed])
-        for number, (_, _, mac) in enumerate(sealed, 1):
-            if mac in known:
+        known = await voucher_store.known_macs(tx, [one.mac for one in new])
+        sold = await code_store.holders(tx, [one.vendor_mac for one in new])
+        for number, one in enumerate(new, 1):
+            if one.mac in known or one.vendor_mac in sold:
                 raise CodeKnown(line=number)
-        await voucher_store.add_codes(tx, lot, sealed, now=now)
+        await voucher_store.add_codes(tx, lot, new, now=now)
     return len(codes)
+
+
+def _new_code(lot: Lot, number: int, code: str, keys: ExamCodes) -> NewCode:
+    voucher_id = ExamVoucherId.derive(lot.vendor, lot.order_number, number)
+    return NewCode(
+        voucher_id,
+        sealed_code=keys.seal(voucher_id, code),
+        mac=keys.mac(lot.exam_id, code),
+        vendor_mac=keys.vendor_mac(lot.vendor, code),
+    )
 
 
 def _retiring(lot: Lot, last_day: date | None) -> Lot:

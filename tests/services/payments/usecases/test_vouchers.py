@@ -17,6 +17,7 @@ from services.payments.exam_vouchers.codes import ExamCodes, read_lot
 from services.payments.exam_vouchers.errors import RetakeNotYet
 from services.payments.exam_vouchers.states import MOVES, VENDOR_ONLY
 from services.payments.store.vouchers import Lot
+from services.payments.usecases import vendor_codes
 from services.payments.usecases.vouchers import (
     follow_registration,
     follow_result,
@@ -43,6 +44,13 @@ LOT = Lot(
 )
 
 
+@pytest.fixture
+async def owner(fresh):
+    connection = await asyncpg.connect(fresh.owner_dsn, server_settings={"search_path": "payments"})
+    yield connection
+    await connection.close()
+
+
 def lot(number: int, **given) -> Lot:
     return replace(LOT, lot_id=f"vendor/{number}", order_number=str(number), **given)
 
@@ -51,11 +59,11 @@ async def stock(desk, lot_: Lot, *codes: str) -> None:
     await import_lot(lot_, codes, keys=KEYS, db=desk.db, now=NOW)
 
 
-async def issue(desk, case, attempt=1, *, usable_days=30, now=NOW, **policy):
+async def issue(desk, case, attempt=1, *, usable_days=30, now=NOW, exam_id="cyber-exam", **policy):
     ask = IssueExamVoucher(
         application_id=case.id,
         person_id=case.person_id,
-        exam_id="cyber-exam",
+        exam_id=exam_id,
         attempt_number=attempt,
         usable_seconds=usable_days * 86_400,
         **policy,
@@ -327,3 +335,44 @@ def test_a_lot_that_is_none_is_refused_without_repeating_a_code(content):
 
 def test_a_lot_is_a_csv_with_a_column_of_codes():
     assert read_lot(b"exam,code\nx,CODE-1\nx, CODE-2 \n") == ["CODE-1", "CODE-2"]
+
+
+async def test_a_code_that_its_vendor_sold_for_another_exam_is_refused(desk):
+    await stock(desk, LOT, "CODE-1")
+    with pytest.raises(CodeKnown) as refused:
+        await stock(desk, lot(2, exam_id="cloud-exam"), "CODE-2", "CODE-1")
+    assert refused.value.facts == {"line": 2}
+    # What another vendor calls so is another code; and nothing of the refused lot was taken.
+    await stock(desk, lot(3, exam_id="cloud-exam", vendor="other"), "CODE-1")
+    await stock(desk, lot(4, exam_id="cloud-exam"), "CODE-2")
+
+
+async def test_two_lots_of_one_vendor_at_once_are_not_given_the_same_code(desk):
+    twice = [lot(number, exam_id=f"exam-{number}") for number in range(6)]
+    done = await asyncio.gather(*(stock(desk, one, "CODE-1") for one in twice), return_exceptions=True)
+    assert sorted(type(one).__name__ for one in done) == ["CodeKnown"] * 5 + ["NoneType"]
+
+
+async def test_codes_from_before_get_their_digest_with_the_next_lot(desk, owner, monkeypatch):
+    monkeypatch.setattr(vendor_codes, "CODES_AT_ONCE", 2)
+    await stock(desk, LOT, *(f"CODE-{number}" for number in range(5)))
+    await owner.execute("UPDATE exam_voucher SET vendor_code_mac = NULL")
+    with pytest.raises(CodeKnown):
+        await stock(desk, lot(2, exam_id="cloud-exam"), "CODE-3")
+    assert await owner.fetchval("SELECT count(*) FROM exam_voucher WHERE vendor_code_mac IS NULL") == 0
+
+
+@pytest.mark.parametrize("held", [None, "cyber-exam", "cloud-exam"])
+async def test_of_a_code_taken_in_twice_before_the_one_that_somebody_has_stays(desk, owner, held):
+    await stock(desk, LOT, "CODE-1")
+    await stock(desk, lot(2, exam_id="cloud-exam", vendor="other"), "CODE-1")
+    ids = {row["exam_id"]: row["exam_voucher_id"] for row in await owner.fetch("SELECT * FROM exam_voucher")}
+    await owner.execute("UPDATE exam_voucher_lot SET vendor = 'vendor'")
+    await owner.execute("UPDATE exam_voucher SET vendor_code_mac = NULL")
+    if held:
+        await issue(desk, Case("ann"), exam_id=held)
+    await stock(desk, lot(3), "CODE-3")
+    kept = ids[held] if held else min(ids.values())
+    [twin] = set(ids.values()) - {kept}
+    assert await owner.fetchval("SELECT twin_of FROM exam_voucher WHERE exam_voucher_id = $1", twin) == kept
+    assert (await state_of(desk, twin), await state_of(desk, kept)) == ("void", "allocated" if held else "available")
