@@ -18,6 +18,18 @@ class Use(StrEnum):
     LATE_CANCEL = "late_cancel"
 
 
+class RevealOutcome(StrEnum):
+    """What became of a request to show a code."""
+
+    SHOWN = "shown"
+    REPEATED = "repeated"
+    """The same request heard its answer again."""
+    ALREADY_REVEALED = "already_revealed"
+    NOT_REVEALABLE = "not_revealable"
+    NOT_FOUND = "not_found"
+    """Another partner's: it hears that there is none."""
+
+
 class Act(StrEnum):
     """What happens to an exam voucher."""
 

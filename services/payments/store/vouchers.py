@@ -11,7 +11,7 @@ from kit.db import Connection
 from services.payments.domain import ExamVoucherState
 from services.payments.exam_vouchers.expiry import usable_until
 from services.payments.exam_vouchers.retakes import AttemptResult
-from services.payments.exam_vouchers.states import MOVES, Act, Use
+from services.payments.exam_vouchers.states import MOVES, Act, RevealOutcome, Use
 
 ADD_LOT = """
 INSERT INTO exam_voucher_lot (
@@ -127,10 +127,12 @@ WHERE a.exam_voucher_id = v.exam_voucher_id AND a.application_id = $1 AND a.exam
         WHERE n.exam_voucher_id = a.exam_voucher_id AND n.entry > a.entry
     )
 """
+# By itself: a statement that waits for a row's lock still sees the allocations as they were before.
+LOCK_VOUCHER = "SELECT FROM exam_voucher WHERE exam_voucher_id = $1 FOR UPDATE"
 OF_CASE = """
 SELECT v.exam_voucher_id, a.application_id, a.attempt_number, v.state, v.sealed_code, a.ended_at
 FROM exam_voucher AS v JOIN exam_voucher_allocation AS a USING (exam_voucher_id)
-WHERE v.exam_voucher_id = $1 ORDER BY a.entry DESC LIMIT 1 FOR UPDATE OF v
+WHERE v.exam_voucher_id = $1 ORDER BY a.entry DESC LIMIT 1
 """
 # A code that somebody else was given later, or that nobody can use any more, paid for no exam of this case.
 STANDING_OF_CASE = """
@@ -147,6 +149,16 @@ ADD_REVEAL = """
 INSERT INTO exam_voucher_reveal (
     exam_voucher_id, application_id, principal, request_key, revealed_at, attempt_number
 ) VALUES ($1, $2, $3, $4, $5, $6)
+"""
+# At most so many of one principal for one code: whoever asks without end does not fill the table.
+ADD_REVEAL_ATTEMPT = """
+INSERT INTO exam_voucher_reveal_attempt (
+    exam_voucher_id, application_id, attempt_number, principal, outcome, attempted_at
+)
+SELECT $1, $2, $3, $4, $5, $6 WHERE $7 > (
+    SELECT count(*) FROM exam_voucher_reveal_attempt WHERE exam_voucher_id = $1 AND principal = $4
+)
+RETURNING entry
 """
 REVEAL = """
 SELECT principal, request_key FROM exam_voucher_reveal
@@ -365,6 +377,8 @@ async def standing_of_case(tx: Connection, application_id: str) -> ExamVoucherSt
 
 
 async def held_voucher(tx: Connection, exam_voucher_id: str) -> HeldVoucher | None:
+    """The exam voucher as it stands, and stays until the transaction ends; None where no case has had it."""
+    await tx.execute(LOCK_VOUCHER, exam_voucher_id)
     row = await tx.fetchrow(OF_CASE, exam_voucher_id)
     if row is None:
         return None
@@ -390,6 +404,23 @@ async def revealed(tx: Connection, voucher: HeldVoucher, *, principal: str, requ
     )
     if voucher.state is ExamVoucherState.ALLOCATED:
         await tx.execute(REVEALED, voucher.exam_voucher_id, now)
+
+
+async def keep_reveal_attempt(
+    tx: Connection, voucher: HeldVoucher, outcome: RevealOutcome, *, principal: str, kept_max: int, now: datetime
+) -> bool:
+    """Keep that somebody asked for the code; False where as many of the same principal are kept already."""
+    entry = await tx.fetchval(
+        ADD_REVEAL_ATTEMPT,
+        voucher.exam_voucher_id,
+        voucher.application_id,
+        voucher.attempt_number,
+        principal,
+        outcome.value,
+        now,
+        kept_max,
+    )
+    return entry is not None
 
 
 async def reveal_of(tx: Connection, voucher: HeldVoucher) -> tuple[str, bytes] | None:

@@ -13,7 +13,7 @@ from contracts.steps.payments import ExamVoucherResult, ExamVoucherStatus, Issue
 from kit import outbox
 from kit.clock import Clock
 from kit.db import Connection, Database
-from kit.telemetry import TraceContext, current_trace
+from kit.telemetry import TraceContext, current_trace, logger
 from services.payments.domain import (
     AlreadyRevealed,
     CodeKnown,
@@ -25,18 +25,22 @@ from services.payments.exam_vouchers.codes import ExamCodes, check_codes
 from services.payments.exam_vouchers.errors import RetakeNotYet
 from services.payments.exam_vouchers.expiry import end_of_day
 from services.payments.exam_vouchers.retakes import PASSES, AttemptResult, RetakePolicy, refusal_of
-from services.payments.exam_vouchers.states import MOVES, Act, Use
+from services.payments.exam_vouchers.states import MOVES, Act, RevealOutcome, Use
 from services.payments.store import exam_stock as stock_store
 from services.payments.store import funding as funding_store
 from services.payments.store import program as program_store
 from services.payments.store import redemptions as redemption_store
 from services.payments.store import vendor_codes as code_store
 from services.payments.store import vouchers as voucher_store
-from services.payments.store.vouchers import Allocation, Attempt, Lot, NewCode
+from services.payments.store.vouchers import Allocation, Attempt, HeldVoucher, Lot, NewCode
 from services.payments.usecases.coalescer import Coalescer, Waiting
 from services.payments.usecases.vendor_codes import complete_vendor_macs
 
 CASE_ENDED = "case_ended"
+REVEAL_ATTEMPTS_MAX = 100
+"""As many requests of one principal for one code are kept; what comes after is in the log alone."""
+
+_log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,20 +232,42 @@ async def reveal_code(
 ) -> Revealed:  # fmt: skip
     """Show the code to the partner of the application, once; the same request may hear the answer again.
 
-    Raises `NotFound` for another partner's voucher, `AlreadyRevealed`, `NotRevealable`.
+    Every request is kept with its outcome. Raises `NotFound` for another partner's voucher, `AlreadyRevealed`,
+    `NotRevealable`.
     """
     async with db.transaction() as tx:
         voucher = await voucher_store.held_voucher(tx, exam_voucher_id)
-        if voucher is None or await program_store.partner_of(tx, voucher.application_id) != partner_id:
+        if voucher is None:
             raise NotFound(kind="exam voucher")
-        if voucher.ended_at is not None:
-            raise NotRevealable
-        earlier = await voucher_store.reveal_of(tx, voucher)
-        if earlier is not None:
-            if earlier[0] != principal or not hmac.compare_digest(earlier[1], request_key):
-                raise AlreadyRevealed
-        elif voucher.state not in MOVES[Act.REVEAL]:
-            raise NotRevealable
+        if await program_store.partner_of(tx, voucher.application_id) != partner_id:
+            outcome = RevealOutcome.NOT_FOUND
         else:
+            earlier = await voucher_store.reveal_of(tx, voucher)
+            outcome = _reveal_outcome(voucher, earlier, principal=principal, request_key=request_key)
+        if outcome is RevealOutcome.SHOWN:
             await voucher_store.revealed(tx, voucher, principal=principal, request_key=request_key, now=now)
-        return Revealed(voucher.exam_voucher_id, keys.open(voucher.exam_voucher_id, voucher.sealed_code))
+        if not await voucher_store.keep_reveal_attempt(
+            tx, voucher, outcome, principal=principal, kept_max=REVEAL_ATTEMPTS_MAX, now=now
+        ):
+            _log.warning("exam_voucher.reveal_attempt_not_kept", exam_voucher=exam_voucher_id, outcome=outcome.value)
+    # After the commit: a refusal raised before it would take back what was kept of it.
+    match outcome:
+        case RevealOutcome.NOT_FOUND:
+            raise NotFound(kind="exam voucher")
+        case RevealOutcome.NOT_REVEALABLE:
+            raise NotRevealable
+        case RevealOutcome.ALREADY_REVEALED:
+            raise AlreadyRevealed
+        case RevealOutcome.SHOWN | RevealOutcome.REPEATED:
+            return Revealed(voucher.exam_voucher_id, keys.open(voucher.exam_voucher_id, voucher.sealed_code))
+
+
+def _reveal_outcome(
+    voucher: HeldVoucher, earlier: tuple[str, bytes] | None, *, principal: str, request_key: bytes
+) -> RevealOutcome:
+    if voucher.ended_at is not None:
+        return RevealOutcome.NOT_REVEALABLE
+    if earlier is None:
+        return RevealOutcome.SHOWN if voucher.state in MOVES[Act.REVEAL] else RevealOutcome.NOT_REVEALABLE
+    same = earlier[0] == principal and hmac.compare_digest(earlier[1], request_key)
+    return RevealOutcome.REPEATED if same else RevealOutcome.ALREADY_REVEALED

@@ -1,6 +1,7 @@
 """Exam vouchers on a real server: stock, distinct allocations, secrecy, one reveal, reclaim."""
 
 import asyncio
+import contextlib
 import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,7 @@ from services.payments.exam_vouchers.codes import ExamCodes, read_lot
 from services.payments.exam_vouchers.errors import RetakeNotYet
 from services.payments.exam_vouchers.states import MOVES, VENDOR_ONLY
 from services.payments.store.vouchers import Lot
-from services.payments.usecases import vendor_codes
+from services.payments.usecases import vendor_codes, vouchers
 from services.payments.usecases.vouchers import (
     follow_registration,
     follow_result,
@@ -59,8 +60,8 @@ async def stock(desk, lot_: Lot, *codes: str) -> None:
     await import_lot(lot_, codes, keys=KEYS, db=desk.db, now=NOW)
 
 
-async def issue(desk, case, attempt=1, *, usable_days=30, now=NOW, exam_id="cyber-exam", **policy):
-    ask = IssueExamVoucher(
+def asked(case, attempt=1, *, usable_days=30, exam_id="cyber-exam", **policy) -> IssueExamVoucher:
+    return IssueExamVoucher(
         application_id=case.id,
         person_id=case.person_id,
         exam_id=exam_id,
@@ -68,7 +69,10 @@ async def issue(desk, case, attempt=1, *, usable_days=30, now=NOW, exam_id="cybe
         usable_seconds=usable_days * 86_400,
         **policy,
     )
-    return await issue_exam_voucher(ask, db=desk.db, now=now)
+
+
+async def issue(desk, case, attempt=1, *, now=NOW, **given):
+    return await issue_exam_voucher(asked(case, attempt, **given), db=desk.db, now=now)
 
 
 async def tell(desk, case, word, attempt=1, *, at=NOW) -> None:
@@ -140,6 +144,48 @@ async def test_a_code_is_revealed_once_to_the_application_s_partner(desk):
     async with desk.db.connection() as connection:
         [row] = await connection.fetch("SELECT principal FROM exam_voucher_reveal")
     assert row["principal"] == "partner/harbor-portal"
+
+
+async def attempts_at(desk) -> list[tuple[str, str]]:
+    async with desk.db.connection() as connection:
+        kept = await connection.fetch("SELECT * FROM exam_voucher_reveal_attempt ORDER BY entry")
+    assert {row["attempted_at"] for row in kept} == {NOW}
+    return [(row["principal"].removeprefix("partner/"), row["outcome"]) for row in kept]
+
+
+async def test_every_request_to_show_a_code_is_kept_with_its_outcome(desk):
+    case = Case("ann")
+    await desk.learn(case)
+    await stock(desk, LOT, "SECRET-1")
+    voucher = (await issue(desk, case)).exam_voucher_id
+    for partner, key in (
+        ("other-portal", b"k"),
+        ("harbor-portal", b"k"),
+        ("harbor-portal", b"k"),
+        ("harbor-portal", b"l"),
+    ):
+        with contextlib.suppress(NotFound, AlreadyRevealed):
+            await reveal(desk, voucher, partner=partner, key=key)
+    await desk.release(case)
+    with pytest.raises(NotRevealable):
+        await reveal(desk, voucher)
+    assert await attempts_at(desk) == [
+        ("other-portal", "not_found"), ("harbor-portal", "shown"), ("harbor-portal", "repeated"),
+        ("harbor-portal", "already_revealed"), ("harbor-portal", "not_revealable"),
+    ]  # fmt: skip
+
+
+async def test_who_asks_for_a_code_without_end_fills_no_table_and_hides_nobody(desk, monkeypatch):
+    monkeypatch.setattr(vouchers, "REVEAL_ATTEMPTS_MAX", 2)
+    case = Case("ann")
+    await desk.learn(case)
+    await stock(desk, LOT, "SECRET-1")
+    voucher = (await issue(desk, case)).exam_voucher_id
+    for _ in range(4):
+        with pytest.raises(NotFound):
+            await reveal(desk, voucher, partner="other-portal")
+    assert (await reveal(desk, voucher)).code == "SECRET-1"
+    assert await attempts_at(desk) == [("other-portal", "not_found")] * 2 + [("harbor-portal", "shown")]
 
 
 async def test_no_code_is_in_any_table_in_the_clear(desk, fresh):
