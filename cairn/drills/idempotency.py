@@ -1,4 +1,7 @@
-"""The drill `idempotency`: one effect and one answer for each id, however often, by whom and when it is asked."""
+"""The drill `idempotency`: one effect and one answer for each id, however often, by whom and when it is asked.
+
+In the ledger, and at the partner's door to applications.
+"""
 
 import asyncio
 from collections import Counter
@@ -7,6 +10,7 @@ from dataclasses import replace
 
 from cairn.drills.books import AWARD, LINE, PROGRAM, ROUND, appropriation, books_are_proven, hold, opened
 from cairn.drills.drill import Drill, Fault, Trial, changes_schema, edits_function, together
+from cairn.drills.idempotent_door import one_application_a_key
 from kit.db import Database
 from services.payments.books.ledger import Code, Scope, Transfer, line_row
 from services.payments.store import ledger as store
@@ -39,6 +43,7 @@ async def run(trial: Trial) -> None:
     trial.equal("cents held", (rounds + 1) * CENTS, row.stages["held"])
     trial.equal("entries beside the first of their id", 0, repeated)
     await books_are_proven(trial, db)
+    await one_application_a_key(trial)
 
 
 async def _twins(trial: Trial, db: Database, asked: Transfer, number: int) -> None:
@@ -77,6 +82,7 @@ DRILLS = (
         "idempotency",
         "50 calls of one id at once are one effect with equal answers, and a refusal stays one when money comes",
         run,
+        schemas=("payments", "applications"),
         test_scale=0.15,
     ),
 )
