@@ -220,7 +220,7 @@ async def write_message(
     provider_id: str,
     message_type: str,
     body: bytes,
-    defects_of: ClaimId | None,
+    defects_of: ClaimId | None = None,
     trace: TraceContext,
     now: datetime,
 ) -> None:

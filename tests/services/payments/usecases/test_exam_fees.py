@@ -6,9 +6,10 @@ from contracts.ids import ClaimId
 from contracts.plan import CostKind, CostLine
 from contracts.steps.payments import ClaimStatus
 from services.payments.claims.queues import Queue
+from services.payments.usecases.books import cost_lines_of_program
 from services.payments.usecases.claim_queues import queue_of
 from services.payments.usecases.program import follow_program
-from tests.services.payments.case import NOW, Case, published
+from tests.services.payments.case import NOW, PROGRAM, Case, published
 from tests.services.payments.usecases.test_claims import failed
 from tests.services.payments.usecases.test_vouchers import LOT, issue, reveal, stock, tell
 
@@ -32,7 +33,7 @@ async def taught(desk):
     async with desk.db.transaction() as tx:
         await follow_program(fact.model_copy(update={"credentials": credentials}), tx, now=NOW)
     await stock(desk, LOT, "CODE-0001", "CODE-0002")
-    await desk.hold(ANN)
+    await desk.hold(ANN, cost_lines=prices)
     await desk.encumber(ANN)
     await desk.learn(ANN)
     return desk
@@ -48,6 +49,7 @@ async def test_the_fee_of_an_exam_that_a_voucher_paid_is_returned_and_the_rest_i
     mended = await taught.review(ANN, TUITION, lines=LINES[:1] if lines else [], claim_id=ClaimId.derive("mended"))
     assert mended.status is ClaimStatus.APPROVED
     assert await taught.stages() == {"available": 1_000_000 - TUITION, "payable": TUITION}
+    assert (await cost_lines_of_program(PROGRAM, db=taught.db)).lines["tuition"]["payable"] == TUITION
 
 
 @pytest.mark.parametrize("seen", [True, False])
