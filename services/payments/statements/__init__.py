@@ -6,6 +6,8 @@ movement, so that a statement read again brings nothing new. Account numbers end
 digits.
 """
 
+from codecs import BOM_UTF8
+
 from services.payments.statements.bai2 import read_bai2
 from services.payments.statements.bai2_writing import WrittenAccount, WrittenLine, write_bai2
 from services.payments.statements.camt053 import read_camt053
@@ -43,12 +45,10 @@ __all__ = [
     "write_bai2",
 ]
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-
 
 def read_statement(content: bytes) -> StatementFile:
     """The statement, whichever of the two it is; what is neither is a file with one fault."""
-    start = content[:1024].removeprefix(_BYTE_ORDER_MARK).lstrip()
+    start = content[:1024].removeprefix(BOM_UTF8).lstrip()
     if start.startswith(b"01,"):
         return read_bai2(content)
     if start.startswith(b"<"):

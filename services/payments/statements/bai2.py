@@ -40,6 +40,10 @@ RETURN_TYPES = frozenset({"168", "252", "256", "257", "258", "266"})
 CREDIT_TYPES = frozenset({"142", "166", "169"})
 """ACH credits that some banks give a returned payment back under: a person looks where the amount fits."""
 GROUP_UPDATE = "1"
+INTERIM = frozenset({"1", "3"})
+"""As-of-date modifiers of a report that a final one follows: of the previous day, of the same day."""
+TOTALS = {"100": ("total credits", 1), "400": ("total debits", -1)}
+"""What an account's summary says of its transactions, with their sign."""
 
 
 @dataclass(slots=True)
@@ -65,6 +69,18 @@ class _Account:
     opening_cents: int | None = None
     closing_cents: int | None = None
     movements: list[_Movement] = field(default_factory=list[_Movement])
+    totals: dict[str, tuple[int | None, str]] = field(default_factory=dict[str, tuple[int | None, str]])
+    """Type of a total → cents and number of items, as far as they are given."""
+
+    def prove_totals(self) -> None:
+        """Raises `FieldFaulty`. An account that is only summed up, without its transactions, proves nothing here."""
+        for type_code, (cents, items) in self.totals.items():
+            name, sign = TOTALS[type_code]
+            found = [one.amount_cents for one in self.movements if one.amount_cents * sign > 0]
+            if self.movements and cents is not None:
+                _agree(name, "control_total", abs(cents), abs(sum(found)))
+            if self.movements and items:
+                _agree(f"{name} item count", "item_count", int(items), len(found))
 
 
 @dataclass(slots=True)
@@ -184,10 +200,13 @@ class _Reading:
         group.day = fields.day("as-of day")
         fields.time("as-of time")
         group.currency = fields.optional("currency", _CURRENCY)
+        modifier = fields.optional("as-of-date modifier", re.compile(r"^[1-4]$"))
         if status != GROUP_UPDATE:
             raise FieldFaulty(
                 "group status", "not_an_update", f"status {status[:4]}: a deletion, correction or test is for people"
             )
+        if modifier in INTERIM:
+            raise FieldFaulty("as-of-date modifier", "interim", f"modifier {modifier}: the final report follows")
 
     def _open_account(self, record: Record) -> None:
         self._abandon_account(record.number, "the next account begins before its 49 record")
@@ -201,10 +220,12 @@ class _Reading:
         while fields.more:
             type_code = fields.optional("type code", _TYPE)
             cents = fields.optional_cents("amount", signed=True)
-            fields.optional("item count", re.compile(r"^\d{1,9}$"))
+            items = fields.optional("item count", re.compile(r"^\d{1,9}$"))
             fields.funds(cents)
             account.total_cents += cents or 0
-            if type_code == OPENING_LEDGER:
+            if type_code in TOTALS:
+                account.totals[type_code] = (cents, items)
+            elif type_code == OPENING_LEDGER:
                 account.opening_cents = cents
             elif type_code == CLOSING_LEDGER:
                 account.closing_cents = cents
@@ -239,6 +260,7 @@ class _Reading:
             if not account.faulty:
                 _agree("account control total", "control_total", account.announced_cents, account.total_cents)
                 _agree("records", "record_count", counted, account.physical)
+                account.prove_totals()
         except FieldFaulty as fault:
             self._fault(record, fault.field, fault.reason, fault.explanation)
         finally:

@@ -5,6 +5,7 @@ with a slash; the text of a transaction is the last field, runs to the end of th
 """
 
 import re
+from codecs import BOM_UTF8
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -44,7 +45,7 @@ class Record:
 def records_of(content: bytes) -> list[Record]:
     """Every record of the file. One that is none of the standard's has an empty code; blank lines are no records."""
     found: list[Record] = []
-    for number, line in enumerate(content.decode("latin-1").removesuffix("\x1a").split("\n"), 1):
+    for number, line in enumerate(content.removeprefix(BOM_UTF8).decode("latin-1").removesuffix("\x1a").split("\n"), 1):
         text = line.rstrip("\r ")
         if not text:
             continue

@@ -173,6 +173,22 @@ class _Statement:
                     self._note(0, f"TxsSummry/{name}/Sum", "entry_sum", f"{total[:20]} announced, the entries differ")
             except _Faulty as fault:
                 self._note(0, f"TxsSummry/{name}/Sum", fault.reason, fault.explanation)
+        self._prove_net(sum(_sign(entry) * _cents(entry, "Amt") for entry in entries))
+
+    def _prove_net(self, found_cents: int) -> None:
+        """All entries together; version 02 has the amount beside its sign, version 08 below one element."""
+        path = "TxsSummry/TtlNtries"
+        summary = self.element.find(path)
+        amount = "TtlNetNtryAmt"
+        if summary is not None and summary.find("TtlNetNtry") is not None:
+            summary, path, amount = summary.find("TtlNetNtry"), f"{path}/TtlNetNtry", "Amt"
+        if summary is None or not (announced := _text(summary, amount)):
+            return
+        try:
+            if _sign(summary) * _as_cents(amount, announced) != found_cents:
+                self._note(0, f"{path}/{amount}", "entry_sum", f"{announced[:20]} announced, the entries differ")
+        except _Faulty as fault:
+            self._note(0, f"{path}/{fault.path}", fault.reason, fault.explanation)
 
     def _line(
         self, bank: str, account: str, record: int, days: tuple[date, date | None], one: _Movement
@@ -204,6 +220,8 @@ def _movements(entry: ET.Element, cents: int) -> tuple[_Movement, ...]:
     """One for each transaction with an amount of its own; one for the whole entry where the bank gives only a total."""
     details = entry.findall("NtryDtls/TxDtls")
     if len(details) <= 1:
+        for detail in details:
+            _prove_whole(entry, detail, cents)
         return (_movement(entry, details[0] if details else None, cents),)
     parts: list[int] = []
     for at, detail in enumerate(details, 1):
@@ -219,6 +237,17 @@ def _movements(entry: ET.Element, cents: int) -> tuple[_Movement, ...]:
     if sum(parts) != cents:
         raise _Faulty("NtryDtls", "details_sum", f"transactions give {sum(parts)}, the entry is {cents}")
     return tuple(_movement(entry, detail, part) for detail, part in zip(details, parts, strict=True))
+
+
+def _prove_whole(entry: ET.Element, detail: ET.Element, cents: int) -> None:
+    """The one transaction of an entry is all of it, unless charges stand between or it was in another currency."""
+    path = next((path for path in ("Amt", "AmtDtls/TxAmt/Amt") if detail.find(path) is not None), None)
+    charged = any(element.find("Chrgs") is not None for element in (entry, detail))
+    if path is None or charged or detail.find(path + "[@Ccy='USD']") is None:
+        return
+    signed = detail if detail.find("CdtDbtInd") is not None else entry
+    if (found := _sign(signed) * _cents(detail, path)) != cents:
+        raise _Faulty(f"NtryDtls/TxDtls[1]/{path}", "details_sum", f"the transaction is {found}, the entry {cents}")
 
 
 def _movement(entry: ET.Element, detail: ET.Element | None, cents: int) -> _Movement:

@@ -95,6 +95,9 @@ def test_the_types_of_payments_and_returns(kind, types):
         (b"02,CAIRN,042000314,1,", b"02,CAIRN,,1,", 2, "originator", "missing"),
         (b"042000314,1,2603", b"042000314,4,2603", 2, "group status", "not_an_update"),
         (b"1,260310,2359", b"1,260332,2359", 2, "as-of day", "not_a_day"),
+        (b"2359,USD,2/", b"2359,USD,1/", 2, "as-of-date modifier", "interim"),
+        (b"2359,USD,2/", b"2359,USD,3/", 2, "as-of-date modifier", "interim"),
+        (b"2359,USD,2/", b"2359,USD,5/", 2, "as-of-date modifier", "malformed"),
         (b"468,USD,010", b"468,EUR,010", 3, "currency", "currency"),
         (b"010,50000000", b"010,5000x000", 3, "amount", "malformed"),
         (b"03,0975312468", b"03,", 3, "account", "missing"),
@@ -135,6 +138,44 @@ def test_each_fault_is_named_first_with_record_field_and_reason(old, new, record
     first = file.faults[0]
     assert (first.record, first.field, first.reason) == (record, field, reason)
     assert len(file.faults) <= 2
+
+
+def summed(totals: bytes) -> bytes:
+    """The sample with totals of its first account's transactions, its control totals right."""
+    cents = sum(int(field) for field in totals.split(b",")[1::4])
+    content = SAMPLE.replace(b"015,49387655,,/", b"015,49387655,,," + totals + b",/")
+    for record in (b"49,100300000", b"98,100310000", b"99,100310000"):
+        content = content.replace(record, record[:3] + b"%d" % (int(record[3:]) + cents))
+    return content
+
+
+@pytest.mark.parametrize(
+    ("totals", "field"),
+    [
+        (b"100,150000,1,,400,762345,3", None),
+        (b"100,150000,,,400,762345,", None),
+        (b"100,150001,1,,400,762345,3", "total credits"),
+        (b"100,150000,2,,400,762345,3", "total credits item count"),
+        (b"100,150000,1,,400,762344,3", "total debits"),
+        (b"100,150000,1,,400,762345,4", "total debits item count"),
+    ],
+)
+def test_the_totals_of_an_accounts_transactions_are_compared(totals, field):
+    assert [fault.field for fault in read_bai2(summed(totals)).faults] == ([field] if field else [])
+
+
+def test_totals_without_their_transactions_prove_nothing():
+    content = b"\n".join(line for line in SAMPLE.splitlines() if not line.startswith((b"16,", b"88,")))
+    content = content.replace(b"015,49387655,,/", b"015,49387655,,,400,612345,3,/")
+    content = content.replace(b"49,100300000,8", b"49,100000000,2").replace(b"49,10000,5", b"49,0,2")
+    content = content.replace(b"98,100310000,2,15", b"98,100000000,2,6").replace(
+        b"99,100310000,1,17", b"99,100000000,1,8"
+    )
+    assert read_bai2(content).ok
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_record():
+    assert read_statement(b"\xef\xbb\xbf" + SAMPLE) == read_statement(SAMPLE)
 
 
 @pytest.mark.parametrize("spoiled", range(3))

@@ -42,6 +42,43 @@ def test_version_2_reads_as_it_says():
     assert account.lines[0].return_code == "R03"
 
 
+RETURN = b"<Refs><EndToEndId>dsb_00000000000000000000000003</EndToEndId></Refs>"
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (b'<Amt Ccy="USD">1500.00</Amt><CdtDbtInd>CRDT</CdtDbtInd>', None),
+        (b'<Amt Ccy="USD">1500</Amt>', None),
+        (b'<Amt Ccy="USD">1499.99</Amt>', "details_sum"),
+        (b'<Amt Ccy="USD">1500</Amt><CdtDbtInd>DBIT</CdtDbtInd>', "details_sum"),
+        (b'<AmtDtls><TxAmt><Amt Ccy="USD">1400</Amt></TxAmt></AmtDtls>', "details_sum"),
+        (b'<AmtDtls><TxAmt><Amt Ccy="EUR">1400</Amt></TxAmt></AmtDtls>', None),
+        (b'<Amt Ccy="USD">1525</Amt><Chrgs><Rcrd><Amt Ccy="USD">25</Amt></Rcrd></Chrgs>', None),
+    ],
+)
+def test_the_one_transaction_of_an_entry_is_all_of_it(said, reason):
+    faults = read_statement(EIGHT.replace(RETURN, RETURN + said)).faults
+    assert [fault.reason for fault in faults] == ([reason] if reason else [])
+
+
+@pytest.mark.parametrize(
+    ("content", "net"),
+    [
+        (EIGHT, b"<TtlNetNtry><Amt>6123.45</Amt><CdtDbtInd>DBIT</CdtDbtInd></TtlNetNtry>"),
+        (EIGHT, b"<TtlNetNtryAmt>6123.45</TtlNetNtryAmt><CdtDbtInd>DBIT</CdtDbtInd>"),
+    ],
+)
+def test_the_net_of_all_entries_is_compared_in_both_versions(content, net):
+    def faults(said: bytes) -> list[str]:
+        return [one.reason for one in read_statement(content.replace(b"</TtlNtries>", said + b"</TtlNtries>")).faults]
+
+    assert faults(net) == []
+    assert faults(net.replace(b"6123.45", b"6123.46")) == ["entry_sum"]
+    assert faults(net.replace(b"DBIT", b"CRDT")) == ["entry_sum"]
+    assert faults(net.replace(b"6123.45", b"x")) == ["malformed"]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "record", "field", "reason"),
     [
