@@ -80,6 +80,15 @@ END_ACCOUNT = "UPDATE payee_account SET state = $2, ended_reason = $3, changed_a
 CORRECT_BY = """
 UPDATE payee_account SET correct_by = least(correct_by, $2), changed_at = $3 WHERE account_id = $1
 """
+# A later notification that nobody has dealt with keeps it: the call-back was about the one before.
+RIGHT_AS_IT_STANDS = """
+UPDATE payee_account AS a SET correct_by = NULL, changed_at = $3
+WHERE account_id = $1 AND NOT EXISTS (
+    SELECT FROM payment_alert AS n
+    WHERE n.provider_id = a.provider_id AND n.code = 'notification_of_change' AND n.raised_at > $2
+        AND n.closed_by IS NULL
+)
+"""
 # Where the payee has a newer account, the older one's correction is of no more use.
 CORRECTIONS_DUE = f"""
 SELECT {_ACCOUNT} FROM payee_account AS a
@@ -228,6 +237,11 @@ async def end_account(tx: Connection, account_id: str, state: AccountState, reas
 async def correct_by(tx: Connection, account_id: str, day: date, *, now: datetime) -> None:
     """The account's bank has notified a change: as it stands it is paid to until that day."""
     await tx.execute(CORRECT_BY, account_id, day, now)
+
+
+async def right_as_it_stands(tx: Connection, account_id: str, *, notified_at: datetime, now: datetime) -> None:
+    """The change that the account's bank notified then is not to be made: it is paid to again, unless more has come."""
+    await tx.execute(RIGHT_AS_IT_STANDS, account_id, notified_at, now)
 
 
 async def corrections_due(tx: Connection, day: date, count_max: int) -> list[Account]:

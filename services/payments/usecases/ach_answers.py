@@ -49,7 +49,7 @@ from services.payments.store.batches import SentEntry
 from services.payments.store.disbursements import Disbursement
 from services.payments.usecases.inbound import read_each
 from services.payments.usecases.outcomes import Outcome, apply_apart, payments_of_words
-from services.payments.usecases.payees import NewAccount, Proposal, open_change
+from services.payments.usecases.payees import NOTIFIED, NewAccount, Proposal, open_change
 from services.payments.usecases.rejected_lines import keep_rejected
 from services.payments.usecases.return_effects import BANK, NO_CODE, heard_again
 from services.payments.usecases.screening import alert
@@ -298,7 +298,7 @@ async def _changed(desk: _Desk, change: ChangeAddendum, entry: SentEntry) -> Non
                 desk.tx,
                 entry.provider_id,
                 Proposal(account=_corrected(desk, account, change), old_stays=True),
-                source="notification_of_change",
+                source=NOTIFIED,
                 reference=f"{change.code} trace {entry.trace}",
                 maker=BANK,
                 numbers=desk.numbers,
@@ -311,7 +311,7 @@ async def _changed(desk: _Desk, change: ChangeAddendum, entry: SentEntry) -> Non
             explanation += f"; not proposed: {fault}"
     await alert(
         desk.tx,
-        "notification_of_change",
+        NOTIFIED,
         explanation,
         provider_id=entry.provider_id,
         key=f"{change.code} {entry.trace} {entry.effective_on}",

@@ -28,9 +28,11 @@ from services.payments.payees.payees import (
     Waits,
     route,
 )
+from services.payments.store import batches as batch_store
 from services.payments.store import payees as store
 from services.payments.usecases.screening import alert, screen
 
+NOTIFIED = "notification_of_change"
 OPEN = frozenset({"proposed", "awaiting_call_back"})
 
 
@@ -249,11 +251,19 @@ def _changed(payee: Payee, change: Change) -> Payee:
 
 
 async def withdraw_change(tx: Connection, provider_id: str, change_id: str, *, by: str, now: datetime) -> Change:
-    """Give up a change that was not approved; its account is never used."""
+    """Give up a change that was not approved; its account is never used.
+
+    The account whose bank notified the change is paid to again only where the payee was called, and another person
+    than the caller withdraws: two people then say that it is right as it stands.
+    """
     change = await _open_change(tx, provider_id, change_id)
     await store.withdraw_change(tx, change_id, by=by, now=now)
     if change.account_id is not None:
         await store.end_account(tx, change.account_id, AccountState.WITHDRAWN, "withdrawn", now=now)
+    if change.source == NOTIFIED and change.call_back is not None and by != change.evidence_by:
+        entry = await batch_store.entry_by_trace(tx, change.reference.rpartition(" ")[2])
+        if entry is not None:
+            await store.right_as_it_stands(tx, entry.account_id, notified_at=change.made_at, now=now)
     return replace(change, withdrawn_by=by)
 
 

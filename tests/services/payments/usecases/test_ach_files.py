@@ -1,13 +1,27 @@
 """Whole ACH files: what is not ours to read costs no answer of ours, what banks argue about moves nothing twice."""
 
 from dataclasses import replace
+from datetime import date, timedelta
 
 import pytest
 
 from services.payments.nacha import SAMPLE_ORIGINATOR, ChangeAddendum, Dispute, Entry, ReturnAddendum
-from services.payments.payees.payees import AccountState
+from services.payments.payees.payees import AccountState, Route, Waits
+from services.payments.usecases.payees import NOTIFIED, dossier, record_call_back, withdraw_change
+from tests.services.payments.case import PROVIDER
 from tests.services.payments.nacha.test_tolerance import iat_batch, web_batch, with_batches
-from tests.services.payments.usecases.test_ach_answers import account_of, alerts, answer_file, paid, returned, take
+from tests.services.payments.usecases.test_ach_answers import (
+    LATER,
+    account_of,
+    alerts,
+    answer_file,
+    leaves,
+    notified,
+    paid,
+    returned,
+    take,
+)
+from tests.services.payments.usecases.test_batches import CALLED
 
 
 async def disbursement(desk) -> tuple[str, str | None]:
@@ -64,6 +78,38 @@ async def test_a_refused_notification_calls_people_and_changes_nothing(desk):
     assert await account_of(desk) == before
     assert before.state is AccountState.ACTIVE
     assert "change_refused" in await alerts(desk)
+
+
+async def withdraw_notified(desk, *, called_by: str | None, by: str) -> None:
+    one = await dossier(PROVIDER, settles_on=BLOCKED, db=desk.db, now=LATER)
+    [change] = [change for change in one.changes if change.source == NOTIFIED and change.withdrawn_by is None]
+    async with desk.db.transaction() as tx:
+        if called_by is not None:
+            await record_call_back(tx, PROVIDER, change.change_id, CALLED, by=called_by, now=LATER)
+        await withdraw_change(tx, PROVIDER, change.change_id, by=by, now=LATER)
+
+
+BLOCKED = date(2026, 3, 31)
+
+
+@pytest.mark.parametrize(
+    ("called_by", "by", "is_paid"),
+    [(None, "finance/ben", False), ("finance/anna", "finance/anna", False), ("finance/anna", "finance/ben", True)],
+)
+async def test_an_account_is_right_as_it_stands_once_the_payee_and_two_people_say_so(desk, called_by, by, is_paid):
+    _, entry = await paid(desk)
+    await take(desk, notified(entry))
+    assert await leaves(desk, BLOCKED) is Waits.CHANGE_NOTIFIED
+    await withdraw_notified(desk, called_by=called_by, by=by)
+    assert isinstance(await leaves(desk, BLOCKED), Route) is is_paid
+
+
+async def test_a_later_notification_outlasts_the_withdrawal_of_the_one_before(desk):
+    _, entry = await paid(desk)
+    await take(desk, notified(entry))
+    await take(desk, notified(entry, "C05"), now=LATER + timedelta(hours=1))
+    await withdraw_notified(desk, called_by="finance/anna", by="finance/ben")
+    assert await leaves(desk, BLOCKED) is Waits.CHANGE_NOTIFIED
 
 
 @pytest.mark.parametrize("kind", ["file", "company"])
