@@ -82,6 +82,22 @@ async def test_a_late_return_makes_a_settled_payment_payable_again(books: Books)
     assert (await books.desk.prove()).is_right
 
 
+async def test_every_bai2_type_of_ach_debit_settles_and_every_type_of_ach_return_brings_back(books: Books):
+    debits, returns = ("445", "451", "455", "462", "466", "469"), ("168", "252", "256", "257", "258", "266")
+    payments = await books.send(*"abcdef", cents=10_000)
+    for payment, kind in zip(payments, debits, strict=True):
+        books.bank.debit(10_000, payment, kind=kind)
+    await books.take()
+    assert (await books.turn()).settled == 6
+    for payment, kind in zip(payments, returns, strict=True):
+        books.bank.credit(10_000, payment, text="ITEM R03", kind=kind)
+    await books.take()
+    assert (await books.turn()).returned == 6
+    assert await books.lines() == {"matched settles": 6, "matched returns": 6}
+    assert await books.rows("SELECT return_code, count(*) FROM disbursement GROUP BY 1") == {"R03": 6}
+    assert (await books.desk.prove()).is_right
+
+
 async def test_a_debit_and_its_return_on_one_statement_are_one_return(books: Books):
     (one,) = await books.send("a")
     books.bank.debit(CENTS, one)
