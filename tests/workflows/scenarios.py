@@ -7,6 +7,7 @@ from temporalio.exceptions import ApplicationError
 
 from contracts.events.applications import EnrollmentStarted, EnrollmentWaitlisted, ExamResult, MilestoneReached
 from contracts.events.eligibility import Eligibility
+from contracts.ids import HoldId
 from contracts.journey import (
     UPDATE_CLOSE,
     UPDATE_DECIDE,
@@ -238,6 +239,33 @@ async def sitting_canceled_held_and_barred_then_reimbursed(case: Case, steps: Fa
     return await case.outcome()
 
 
+async def year_soft_closed_before_the_college_answered(case: Case, steps: FakeSteps) -> Outcome:
+    """The hold went back with the year, and a closed line takes no other."""
+    steps.script(
+        HOLD_FUNDS,
+        FundsHeld(status=HoldStatus.HELD, hold_id=HoldId.derive(case.id, 1)),
+        FundsHeld(status=HoldStatus.REFUSED, reason="closed"),
+    )
+    steps.script(ENCUMBER_FUNDS, FundsEncumberedResult(status=EncumbranceStatus.NO_HOLD))
+    await case.reaches(Stage.ENROLLMENT)
+    await case.tell(case.accepted())
+    return await case.outcome()
+
+
+async def doubted_after_the_first_approval_then_approved_anew(case: Case, steps: FakeSteps) -> Outcome:
+    referred, anew = reviewed(ClaimStatus.REFERRED), reviewed(ClaimStatus.REFERRED, review_number=2)
+    steps.script(REVIEW_CLAIM, referred, referred, anew, anew)
+    await case.to_claim()
+    await case.tell(case.claimed())
+    for asked, name in enumerate(("m.ortiz", "j.lee", "m.ortiz", "j.lee"), start=2):
+        await case.reaches(Stage.CLAIM, question="claim_review")
+        await case.act(UPDATE_DECIDE, decide("claim_review", Decision.APPROVE, name))
+        await until_asked(steps, REVIEW_CLAIM, asked)
+    await case.reaches(Stage.REIMBURSEMENT)
+    await case.tell(case.settled())
+    return await case.outcome()
+
+
 SCENARIOS: dict[Scenario, Outcome] = {
     sixteen_weeks_with_a_retake: Outcome.REIMBURSED,
     information_missing_then_incomplete: Outcome.INCOMPLETE,
@@ -256,4 +284,6 @@ SCENARIOS: dict[Scenario, Outcome] = {
     claim_revoked_before_its_payment: Outcome.CLAIM_REFUSED,
     claim_revoked_while_its_payment_was_ordered: Outcome.CLAIM_REFUSED,
     sitting_canceled_held_and_barred_then_reimbursed: Outcome.REIMBURSED,
+    year_soft_closed_before_the_college_answered: Outcome.NO_FUNDS,
+    doubted_after_the_first_approval_then_approved_anew: Outcome.REIMBURSED,
 }
