@@ -27,6 +27,7 @@ from services.payments.domain import (
     NothingToPay,
     NothingToRepair,
     NotYetKnown,
+    RepairAlreadyApproved,
     RepairAlreadyOpen,
 )
 from services.payments.gateways import ExchangeFolder
@@ -35,7 +36,7 @@ from services.payments.usecases.batches import approve_batch, build_batch, trans
 from services.payments.usecases.claims import claim_of_provider
 from services.payments.usecases.confirmations import read_inbound, take_confirmations
 from services.payments.usecases.disbursements import approve_repair, open_repair
-from tests.services.payments.case import NOW, OTHER, PROVIDER, RAILS, Case
+from tests.services.payments.case import NOW, OTHER, PROVIDER, RAILS, Case, Desk
 
 
 def failed(reviewed):
@@ -216,6 +217,48 @@ async def test_a_returned_payment_is_repaired_and_paid_again(desk):
     assert (await confirm(desk, word(first, "RETURNED", code="R03"), word(second, number="P2"))).repeated == 1
     assert await desk.stages() == {"available": 700_000, "disbursed": 300_000}
     assert (await desk.prove()).is_right
+
+
+async def came_back(desk: Desk) -> tuple[Case, str]:
+    """A case whose payment came back, and the repair of its payee that waits for a second person."""
+    case = await desk.approved(Case("ann"))
+    first = await desk.pay(case)
+    await batch_of(desk)
+    await confirm(desk, word(first, "RETURNED", code="R03"))
+    async with desk.db.transaction() as tx:
+        repair = await open_repair(tx, PROVIDER, evidence="call-back", maker="finance/anna", now=NOW)
+    return case, repair.repair_id
+
+
+async def approve_in_a_transaction(desk: Desk, repair_id: str, checker: str):
+    async with desk.db.transaction() as tx:
+        return await approve_repair(tx, PROVIDER, repair_id, checker=checker, now=NOW)
+
+
+async def test_two_people_who_approve_a_repair_at_once_are_one_approval(desk):
+    _, repair_id = await came_back(desk)
+    answers = await asyncio.gather(
+        *(approve_in_a_transaction(desk, repair_id, f"finance/{name}") for name in ("ben", "cid", "dee")),
+        return_exceptions=True,
+    )
+    refused = [one for one in answers if isinstance(one, BaseException)]
+    assert [type(one) for one in refused] == [RepairAlreadyApproved] * 2
+    assert len(await desk.told(DisbursementRepaired)) == 1
+
+
+async def test_a_repair_waits_for_the_claim_before_it_takes_the_payment(desk):
+    """Whoever stops a claim locks it first and its payment after it: the other way round each would wait for ever."""
+    case, repair_id = await came_back(desk)
+    async with desk.db.transaction() as holder:
+        await holder.execute("SELECT FROM claim WHERE claim_id = $1 FOR UPDATE", case.claim_id)
+        approving = asyncio.create_task(approve_in_a_transaction(desk, repair_id, "finance/ben"))
+        async with desk.db.connection() as watching, asyncio.timeout(20):
+            while not await watching.fetchval(  # noqa: ASYNC110
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FROM claim %'"
+            ):
+                await asyncio.sleep(0.01)
+        await holder.execute("SELECT FROM disbursement WHERE claim_id = $1 FOR UPDATE NOWAIT", case.claim_id)
+    await approving
 
 
 async def test_nothing_is_repaired_where_nothing_came_back(desk):
