@@ -96,8 +96,34 @@ class Books(RuleBasedStateMachine):
     @precondition(lambda self: len(self.names) > 30)
     @rule(phase=st.sampled_from(Phase))
     def close(self, phase):
-        answer = self.loop.run_until_complete(store.close_line(self.connection, LINE, phase))
-        assert answer == self.model.close(LINE, phase)
+        self.agree_to_close(LINE, phase)
+
+    @precondition(lambda self: len(self.names) > 50 and LINE in self.model.rows)
+    @rule()
+    def wind_up(self):
+        """All that is promised in the line goes back, and what is available is withdrawn: its books can be shut."""
+        self.agree_to_close(LINE, Phase.SOFT_CLOSED)
+        self.agree_to_close(LINE, Phase.HARD_CLOSED)
+        for back in (Kind.RELEASE_HOLD, Kind.LIQUIDATE):
+            self.agree(
+                *(
+                    replace(
+                        transfer(self.new_name(), back, self.model.left[one.id], pending=one.id),
+                        scope=one.scope,
+                        cost_line=one.cost_line,
+                    )
+                    for one in [*self.model.accepted.values()]
+                    if RULES[one.kind].credit is RULES[back].debit and self.model.left[one.id]
+                )
+            )
+        left = self.model.rows[LINE]["available"]
+        if left:
+            self.agree(transfer(self.new_name(), Kind.WITHDRAW_APPROPRIATION, left, scope=Scope(LINE, line=LINE)))
+        self.agree_to_close(LINE, Phase.HARD_CLOSED)
+
+    def agree_to_close(self, line, phase):
+        answer = self.loop.run_until_complete(store.close_line(self.connection, line, phase))
+        assert answer == self.model.close(line, phase)
 
     @rule(kind=st.sampled_from(MOVES), which=st.integers(0), cents=cents)
     def move_anything(self, kind, which, cents):
@@ -129,6 +155,16 @@ class Books(RuleBasedStateMachine):
         for amount in asked:
             hold = transfer(self.new_name(), Kind.HOLD, amount)
             batch += [hold, transfer(self.new_name(), Kind.ENCUMBER, max(1, amount - which % 3), pending=hold.id)]
+        self.agree(*batch)
+
+    @rule(amount=cents, ends=st.sampled_from([Kind.RECOVER, Kind.RETURN_LATE, None]), more=st.integers(0, 1))
+    def pay(self, amount, ends, more):
+        """A case's money from its hold to its payment in one batch, and back: what comes back may be too much."""
+        kinds = [Kind.HOLD, Kind.ENCUMBER, Kind.EXPEND, Kind.SEND, Kind.SETTLE, *([ends] if ends else [])]
+        batch = []
+        for kind in kinds:
+            pending = batch[-1].id if batch else None
+            batch.append(transfer(self.new_name(), kind, amount + (more if kind is ends else 0), pending=pending))
         self.agree(*batch)
 
     @rule(which=st.integers(0), amount=cents)
@@ -174,7 +210,7 @@ def test_the_posting_function_agrees_with_the_model(machine_dsn):
         machine,
         settings=settings(
             max_examples=30,
-            stateful_step_count=30,
+            stateful_step_count=100,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],
             print_blob=True,
