@@ -4,6 +4,7 @@ import os
 import sys
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.engines import (  # noqa: F401
     database_for,
@@ -19,6 +20,10 @@ from tests.support.engines import (  # noqa: F401
     temporal_address,
 )
 from tests.support.whole_runs import WholeRun
+
+# How long an example takes says something of the machine and its load, nothing of the code.
+settings.register_profile("cairn", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.load_profile("cairn")
 
 
 def pytest_configure(config: pytest.Config) -> None:
