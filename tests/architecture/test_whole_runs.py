@@ -1,9 +1,11 @@
-"""The test run itself: what a worker left out is run all the same."""
+"""The test run itself: where it leaves a test out it is red, and says which."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,30 +21,34 @@ def pytest_configure(config):
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item):
     # A worker that takes the test on, and neither runs nor reports it.
-    return True if item.name == "test_lost" and "PYTEST_XDIST_WORKER" in os.environ else None
+    return True if item.name == "test_lost" else None
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.name == "test_twin":
+            item._nodeid = item.nodeid.replace("twin", "seen")
 """
-TESTS = """
-import os
+WHOLE = """
 import pytest
 
 def test_seen(): pass
 
 @pytest.mark.skip(reason="told")
 def test_skipped(): pass
-
-def test_lost():
-    assert os.environ["IT_HOLDS"] == "yes"
 """
+LOST = WHOLE + "def test_lost(): pass\n"
+TWIN = WHOLE + "def test_twin(): pass\n"
+TWO_WORKERS = ("-p", "xdist", "-n", "2", "--dist", "loadfile")
 
 
-def run(folder: Path, *, it_holds: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, tests: str, *options: str) -> subprocess.CompletedProcess[str]:
     (folder / "conftest.py").write_text(CONFTEST)
-    (folder / "test_some.py").write_text(TESTS)
+    (folder / "test_some.py").write_text(tests)
     env = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "xdist", "-n", "2", "--dist", "loadfile", "--rootdir", ".", "."],
+        [sys.executable, "-m", "pytest", *options, "--rootdir", ".", "."],
         cwd=folder,
-        env={**env, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "IT_HOLDS": it_holds},
+        env={**env, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         timeout=120,
@@ -50,15 +56,18 @@ def run(folder: Path, *, it_holds: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_what_a_worker_left_out_is_run_afterwards_and_named(tmp_path):
-    ended = run(tmp_path, it_holds="yes")
-    assert ended.returncode == 0, ended.stdout
-    assert "1 passed, 1 skipped" in ended.stdout
-    assert "1 tests were left out by the workers and run afterwards" in ended.stdout
-    assert "test_some.py::test_lost" in ended.stdout
-
-
-def test_a_run_is_red_where_what_was_left_out_fails(tmp_path):
-    ended = run(tmp_path, it_holds="no")
-    assert ended.returncode == 1, ended.stdout
-    assert "FAILED test_some.py::test_lost" in ended.stdout
+@pytest.mark.parametrize("options", [(), TWO_WORKERS], ids=["one process", "two workers"])
+@pytest.mark.parametrize(
+    ("tests", "fault"),
+    [
+        (WHOLE, None),
+        (LOST, "no worker reported test_some.py::test_lost"),
+        (TWIN, "2 tests have the id test_some.py::test_seen"),
+    ],
+    ids=["whole", "lost", "two of one id"],
+)
+def test_a_run_that_leaves_a_test_out_is_red_and_names_it(tmp_path, tests, fault, options):
+    ended = run(tmp_path, tests, *options)
+    assert ended.returncode == (1 if fault else 0), ended.stdout
+    assert (fault or "1 passed, 1 skipped") in ended.stdout
+    assert ("tests left out" in ended.stdout) is bool(fault)

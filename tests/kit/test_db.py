@@ -99,7 +99,10 @@ async def test_connections_cut_while_idle_fail_no_transaction(service: FreshData
 
     await asyncio.gather(*(one() for _ in range(8)))
     owner = await asyncpg.connect(service.owner_dsn)
-    cut = "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE usename = $1"
+    cut = (
+        "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid, 5000)) FROM pg_stat_activity"
+        " WHERE usename = $1 AND datname = current_database()"
+    )
     assert await owner.fetchval(cut, "cairn_applications") == 8
     await owner.close()
     assert len(set(await asyncio.gather(*(one() for _ in range(8))))) == 8

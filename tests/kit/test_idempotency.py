@@ -20,6 +20,7 @@ from kit.idempotency import (
     once_of,
 )
 from tests.support.engines import FreshDatabase
+from tests.support.lock_waits import until_one_waits
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -95,18 +96,12 @@ async def test_a_twin_that_fails_lets_the_waiting_one_go_first(database: Databas
     first = asyncio.create_task(failing())
     await entered.wait()
     second = asyncio.create_task(act(database, once()))
-    await until_somebody_waits(database)
+    await until_one_waits(database, second)
     fail.set()
     with pytest.raises(ZeroDivisionError):
         await first
     assert (await second).status == 201
     assert await effects(database) == 1
-
-
-async def until_somebody_waits(database: Database) -> None:
-    async with asyncio.timeout(5), database.connection() as connection:
-        while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
 
 
 async def test_a_twin_that_runs_too_long_is_told(database: Database) -> None:
@@ -141,7 +136,8 @@ async def test_a_crash_between_effect_and_answer_loses_neither(service: FreshDat
             assert await earlier_answer(tx, once("k2")) is None
             await effect(tx)
             await owner.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'dying'"
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE application_name = 'dying' AND datname = current_database()"
             )
             await keep_answer(tx, once("k2"), Answer(201, b"{}"), now=NOW)
 

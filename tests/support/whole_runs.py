@@ -1,51 +1,43 @@
-"""A run leaves no test out: what the workers collected and nobody reported on is run afterwards, in one process.
+"""A run that leaves a test out is red: no two tests have one id, and each that a worker collected is reported on.
 
-A plugin of the run's controller; without pytest-xdist there is one process, which skips nothing unseen.
+A plugin of the run's controller. pytest-xdist deals tests out by id: of those that share one it runs one and is green.
 """
 
-import subprocess
-import sys
-import tempfile
+from collections import Counter
 
 import pytest
-
-AGAIN_SECONDS_MAX = 1_800.0
 
 
 class WholeRun:
     """Keeps what was collected beside what was reported."""
 
     def __init__(self) -> None:
-        self._collected: set[str] = set()
+        self._collected: Counter[str] = Counter()
         self._reported: set[str] = set()
-        self._left_out: list[str] = []
+        self._faults: list[str] = []
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._collected = Counter(item.nodeid for item in session.items)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: object, ids: list[str]) -> None:
-        self._collected.update(ids)
+        self._collected = Counter(ids)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.when == "call" or report.outcome != "passed":
-            self._reported.add(report.nodeid)
+        self._reported.add(report.nodeid)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if session.shouldstop or session.shouldfail or session.exitstatus not in (0, pytest.ExitCode.TESTS_FAILED):
-            return
-        self._left_out = sorted(self._collected - self._reported)
-        if self._left_out and _run_alone(self._left_out, session.config) != 0:
+        self._faults = [f"{times} tests have the id {each}" for each, times in self._collected.items() if times > 1]
+        if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not (
+            session.shouldstop or session.shouldfail or session.config.option.collectonly
+        ):
+            self._faults += [f"no worker reported {each}" for each in sorted(self._collected.keys() - self._reported)]
+        if self._faults and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        if self._left_out:
-            terminalreporter.section(f"{len(self._left_out)} tests were left out by the workers and run afterwards")
-            for nodeid in self._left_out:
-                terminalreporter.line(nodeid)
-
-
-def _run_alone(node_ids: list[str], config: pytest.Config) -> int:
-    with tempfile.NamedTemporaryFile("w", suffix=".txt") as listed:
-        listed.write("\n".join(node_ids))
-        listed.flush()
-        command = [sys.executable, "-m", "pytest", f"@{listed.name}"]
-        return subprocess.run(command, cwd=config.rootpath, timeout=AGAIN_SECONDS_MAX, check=False).returncode
+        if self._faults:
+            terminalreporter.section("tests left out")
+            for fault in self._faults:
+                terminalreporter.line(fault)

@@ -3,7 +3,6 @@
 import asyncio
 import json
 from datetime import timedelta
-from typing import Any
 
 import pytest
 import standardwebhooks
@@ -19,6 +18,7 @@ from services.notifications.usecases.endpoints import disable_endpoint, replay
 from tests.services.notifications.conftest import HEALTHY, Bench
 from tests.services.notifications.receiver import Receiver, Reply, receiving
 from tests.services.notifications.sample import PROVIDER, Case, rows, take_in
+from tests.support.lock_waits import until_one_waits
 
 
 async def facts(bench: Bench) -> list[dict[str, object]]:
@@ -263,7 +263,7 @@ async def test_acts_on_one_endpoint_at_once_do_not_wait_for_each_other(bench: Be
                 if step == "endpoint":
                     await endpoint_store.lock_endpoint(tx, PROVIDER, made["id"])
                 acting = asyncio.create_task(attempt(bench.deliveries, due))
-                await until_it_waits_or_ends(bench, acting)
+                await until_one_waits(bench.db, acting)
                 await endpoint_store.lock_endpoint(tx, PROVIDER, made["id"])
                 await endpoint_store.disable_endpoint(tx, made["id"], reason="by_provider", now=bench.clock.now())
                 await delivery_store.cancel_deliveries(tx, made["id"], now=bench.clock.now())
@@ -281,17 +281,9 @@ async def test_a_replay_and_a_disabling_at_once_do_not_wait_for_each_other(bench
         acting = asyncio.create_task(
             replay(PROVIDER, made["id"], message_id=None, after_position=0, once=once, desk=bench.endpoints)
         )
-        await until_it_waits_or_ends(bench, acting)
+        await until_one_waits(bench.db, acting)
         await endpoint_store.lock_endpoint(tx, PROVIDER, made["id"])
     assert (await acting).status == 202
-
-
-async def until_it_waits_or_ends(bench: Bench, acting: asyncio.Task[Any]) -> None:
-    here = "(SELECT oid FROM pg_database WHERE datname = current_database())"
-    query = f"SELECT 1 FROM pg_locks WHERE NOT granted AND (database = {here} OR locktype = 'transactionid')"
-    async with asyncio.timeout(20):
-        while not acting.done() and not await rows(bench.db, query):  # noqa: ASYNC110 - a lock tells nobody
-            await asyncio.sleep(0)
 
 
 async def test_a_success_that_was_under_way_does_not_end_the_rest_that_was_asked_for(

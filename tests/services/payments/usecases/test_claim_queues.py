@@ -29,6 +29,7 @@ from services.payments.usecases.screening import open_alerts
 from tests.services.payments.case import NOW, PROGRAM, PROVIDER, Case, Desk, published
 from tests.services.payments.usecases.test_charges import RULES, nothing_to_pay
 from tests.services.payments.usecases.test_claims import batch_of, failed
+from tests.support.lock_waits import until_one_waits
 
 FIFTEENTH = end_of(date(2026, 3, 25), RULES.time_zone)
 """The fifteenth day after a claim came on 10 March."""
@@ -197,11 +198,7 @@ async def test_a_decision_waits_for_its_case_before_it_takes_the_claim(ruled):
         deciding = asyncio.create_task(
             decide_one(case.claim_id, approve=False, actor="finance/anna", note="x", db=ruled.db, now=NOW)
         )
-        async with ruled.db.connection() as watching, asyncio.timeout(20):
-            while not await watching.fetchval(  # noqa: ASYNC110
-                "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'"
-            ):
-                await asyncio.sleep(0.01)
+        await until_one_waits(ruled.db, deciding)
         await holder.execute("SELECT FROM claim WHERE claim_id = $1 FOR UPDATE NOWAIT", case.claim_id)
     assert await deciding is None
 

@@ -37,6 +37,7 @@ from services.payments.usecases.claims import claim_of_provider
 from services.payments.usecases.confirmations import read_inbound, take_confirmations
 from services.payments.usecases.disbursements import approve_repair, open_repair
 from tests.services.payments.case import NOW, OTHER, PROVIDER, RAILS, Case, Desk
+from tests.support.lock_waits import until_one_waits
 
 
 def failed(reviewed):
@@ -252,11 +253,7 @@ async def test_a_repair_waits_for_the_claim_before_it_takes_the_payment(desk):
     async with desk.db.transaction() as holder:
         await holder.execute("SELECT FROM claim WHERE claim_id = $1 FOR UPDATE", case.claim_id)
         approving = asyncio.create_task(approve_in_a_transaction(desk, repair_id, "finance/ben"))
-        async with desk.db.connection() as watching, asyncio.timeout(20):
-            while not await watching.fetchval(  # noqa: ASYNC110
-                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FROM claim %'"
-            ):
-                await asyncio.sleep(0.01)
+        await until_one_waits(desk.db, approving)
         await holder.execute("SELECT FROM disbursement WHERE claim_id = $1 FOR UPDATE NOWAIT", case.claim_id)
     await approving
 

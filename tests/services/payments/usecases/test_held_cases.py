@@ -17,6 +17,7 @@ from services.payments.subscribers import handlers
 from services.payments.usecases.batches import withdraw_batch
 from tests.services.payments.case import NOW, OTHER, Case, Desk
 from tests.services.payments.usecases.test_batches import approve, build
+from tests.support.lock_waits import until_one_waits
 
 ANN, BOB = Case("ann"), Case("bob", provider=OTHER)
 
@@ -99,12 +100,7 @@ async def test_a_hold_waits_for_an_approval_that_has_begun(desk: Desk) -> None:
     async with desk.db.transaction() as approving:
         await approving.execute("SELECT FROM disbursement FOR UPDATE")
         hold = asyncio.create_task(staff(desk, ANN, StaffAct.HELD, sequence=7))
-        waiting = (
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        )
-        async with asyncio.timeout(30), desk.db.connection() as watching:
-            while not await watching.fetchval(waiting):
-                assert not hold.done(), "the hold did not wait"
-                await asyncio.sleep(0)
+        await until_one_waits(desk.db, hold)
+        assert not hold.done(), "the hold did not wait"
         assert await approving.fetchval("SELECT count(*) FROM held_case") == 0
     await hold

@@ -12,15 +12,7 @@ from services.payments.store import funding as funding_store
 from services.payments.usecases.vouchers import issue_for_cases, reclaim_unused
 from tests.services.payments.case import NOW, Case
 from tests.services.payments.usecases.test_vouchers import LOT, asked, issue, reveal, state_of, stock
-
-
-async def waiting(desk) -> None:
-    """Until somebody waits for a lock."""
-    async with desk.db.connection() as connection, asyncio.timeout(20):
-        while not await connection.fetchval(  # noqa: ASYNC110
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        ):
-            await asyncio.sleep(0.01)
+from tests.support.lock_waits import until_one_waits
 
 
 async def test_a_code_is_not_issued_while_its_case_ends(desk):
@@ -31,7 +23,7 @@ async def test_a_code_is_not_issued_while_its_case_ends(desk):
         await funding_store.end_case(ending, case.id, "withdrawn", now=NOW)
         await reclaim_unused(ending, case.id, now=NOW)
         issuing = asyncio.create_task(issue(desk, case))
-        await waiting(desk)
+        await until_one_waits(desk.db)
     answer = await issuing
     assert (answer.status, answer.reason) == (ExamVoucherStatus.REFUSED, "case_ended")
     assert (await issue(desk, Case("bea"))).status is ExamVoucherStatus.ISSUED
@@ -43,7 +35,7 @@ async def test_a_case_does_not_end_while_its_code_is_issued(desk):
     async with desk.db.transaction() as issuing:
         [answer] = await issue_for_cases(issuing, [asked(case)], traces=[current_trace()], now=NOW)
         ending = asyncio.create_task(desk.release(case))
-        await waiting(desk)
+        await until_one_waits(desk.db)
     await ending
     assert await state_of(desk, answer.exam_voucher_id) == "available"
     assert len(await desk.told(ExamVoucherReclaimed)) == 1
@@ -58,7 +50,7 @@ async def test_a_code_that_goes_to_another_case_meanwhile_is_not_shown_to_the_fi
         await reclaim_unused(moving, case.id, now=NOW)
         [answer] = await issue_for_cases(moving, [asked(other)], traces=[current_trace()], now=NOW)
         showing = asyncio.create_task(reveal(desk, voucher))
-        await waiting(desk)
+        await until_one_waits(desk.db)
     assert answer.exam_voucher_id == voucher
     with pytest.raises(NotFound):
         await showing
