@@ -18,8 +18,8 @@ from services.payments.api.payees import payees
 from services.payments.api.reconciliation import reconciliation
 from services.payments.api.recoveries import recoveries
 from services.payments.domain import PayeeRepairId
-from services.payments.usecases import answering
-from services.payments.usecases.answering import Asked
+from services.payments.usecases.answered import batches as answers
+from services.payments.usecases.answered.asked import Asked
 from services.payments.usecases.claims import claim_of_provider
 from services.payments.usecases.proof import money_of_program
 from services.payments.usecases.vouchers import reveal_code
@@ -72,33 +72,33 @@ def _payments(doors: PaymentsDoors) -> APIRouter:
     @routes.post("/payment-batches", status_code=201, response_model=BatchShown)
     async def make_payment_batch(body: NewBatch | None = None, ask: Asked = Depends(asked)) -> Response:
         """Collect every ordered payment that leaves by this rail, the earliest due first. Somebody else approves it."""
-        return respond(await answering.make_batch(ask, (body or NewBatch()).rail, rails=rails))
+        return respond(await answers.make_batch(ask, (body or NewBatch()).rail, rails=rails))
 
     @routes.post("/payment-batches/{batch_id}/withdrawal", status_code=201, response_model=BatchShown)
     async def withdraw_payment_batch(
         batch_id: BatchPath, body: Nothing | None = None, ask: Asked = Depends(asked)
     ) -> Response:
         """Take a batch apart that nobody approved; its payments wait for the next one."""
-        return respond(await answering.withdraw_batch(ask, batch_id))
+        return respond(await answers.withdraw_batch(ask, batch_id))
 
     @routes.post("/payment-batches/{batch_id}/approval", status_code=201, response_model=BatchShown)
     async def approve_payment_batch(
         batch_id: BatchPath, body: Nothing | None = None, ask: Asked = Depends(asked)
     ) -> Response:
         """Fix the file's content and send it; refused to whoever made the batch."""
-        return respond(await answering.approve_batch(ask, batch_id, rails=rails))
+        return respond(await answers.approve_batch(ask, batch_id, rails=rails))
 
     @routes.post("/payees/{provider_id}/repairs", status_code=201, response_model=RepairShown)
     async def record_payee_repair(provider_id: ProviderPath, body: NewRepair, ask: Asked = Depends(asked)) -> Response:
         """Say on what evidence the payee's payments can be made again. Somebody else approves it."""
-        return respond(await answering.open_repair(ask, provider_id, body.evidence))
+        return respond(await answers.open_repair(ask, provider_id, body.evidence))
 
     @routes.post("/payees/{provider_id}/repairs/{repair_id}/approval", status_code=201, response_model=RepairShown)
     async def approve_payee_repair(
         provider_id: ProviderPath, repair_id: RepairPath, body: Nothing | None = None, ask: Asked = Depends(asked)
     ) -> Response:
         """Let the returned payments be made again; refused to whoever recorded the repair."""
-        return respond(await answering.approve_repair(ask, provider_id, repair_id))
+        return respond(await answers.approve_repair(ask, provider_id, repair_id))
 
     return routes
 

@@ -10,8 +10,8 @@ from kit.access import Principal
 from kit.http import require, respond
 from services.payments.api.doors import PaymentsDoors, asked_by_finance
 from services.payments.books.authority import BudgetDocumentId, DocumentState
-from services.payments.usecases import budget_answers
-from services.payments.usecases.answering import Asked
+from services.payments.usecases.answered import budgets as answers
+from services.payments.usecases.answered.asked import Asked
 from services.payments.usecases.books import forecast
 from services.payments.usecases.standing import place_of_case
 from services.payments.views.books import ForecastShown, forecast_shown
@@ -37,21 +37,21 @@ def budgets(doors: PaymentsDoors) -> APIRouter:
     @routes.post("", status_code=201, response_model=DocumentShown)
     async def propose_budget_document(body: NewDocument, ask: Asked = Depends(asked)) -> Response:
         """Put an appropriation, a withdrawal, an allotment or a transfer before a second person."""
-        return respond(await budget_answers.propose_document(ask, body))
+        return respond(await answers.propose_document(ask, body))
 
     @routes.post("/{document_id}/approval", status_code=201, response_model=DocumentShown)
     async def approve_budget_document(
         document_id: DocumentPath, body: Nothing | None = None, ask: Asked = Depends(asked)
     ) -> Response:
         """Post the document at once. Where the money is committed the answer's state is `refused`, with the limit."""
-        return respond(await budget_answers.approve_document(ask, document_id))
+        return respond(await answers.approve_document(ask, document_id))
 
     @routes.post("/{document_id}/refusal", status_code=201, response_model=DocumentShown)
     async def refuse_budget_document(
         document_id: DocumentPath, body: DocumentRefused, ask: Asked = Depends(asked)
     ) -> Response:
         """Do not agree, and say why; nothing moves."""
-        return respond(await budget_answers.refuse_document(ask, document_id, body.reason))
+        return respond(await answers.refuse_document(ask, document_id, body.reason))
 
     @routes.get("", response_model=DocumentsShown)
     async def list_budget_documents(
@@ -61,7 +61,7 @@ def budgets(doors: PaymentsDoors) -> APIRouter:
         who: Principal = Depends(reader),
     ) -> DocumentsShown:
         """The program's documents, the newest first, fifty to a page."""
-        return await budget_answers.list_documents(program_id, state=state, before=cursor, db=doors.db)
+        return await answers.list_documents(program_id, state=state, before=cursor, db=doors.db)
 
     return routes
 

@@ -12,8 +12,8 @@ from kit.idempotency import Once
 from services.payments.api.doors import PaymentsDoors, asked_by_finance
 from services.payments.claims.advances import RefundId
 from services.payments.claims.queues import Queue
-from services.payments.usecases import answering_claims
-from services.payments.usecases.answering import Asked
+from services.payments.usecases.answered import claims as answers
+from services.payments.usecases.answered.asked import Asked
 from services.payments.usecases.claim_queues import queue_of
 from services.payments.usecases.provider_statements import statement_for
 from services.payments.views.claims import (
@@ -50,14 +50,15 @@ def claims(doors: PaymentsDoors) -> APIRouter:
     @routes.post("/claims/{claim_id}/decision", status_code=201, response_model=ReviewShown)
     async def decide_stopped_claim(claim_id: ClaimPath, body: DecideClaim, ask: Asked = Depends(asked)) -> Response:
         """Your word on a claim that was stopped after its approval. Other claims are decided in their case."""
-        return respond(await answering_claims.decide_claim(ask, claim_id, body))
+        return respond(await answers.decide_claim(ask, claim_id, body))
 
     @routes.post("/claim-requests", status_code=201, response_model=ClosedRequestShown)
     async def close_claim_request(
         body: CloseRequest, who: Principal = Depends(provider), once: Once = Depends(provider_keyed)
     ) -> Response:
         """Close this month's request: claims that come later this month go into the next month's."""
-        return respond(await answering_claims.close_request(body.program_id, who, once=once, db=db, now=clock.now()))
+        ask = Asked(who.name, once, db, clock.now())
+        return respond(await answers.close_request(ask, body.program_id, who.id))
 
     @routes.get("/statements")
     async def read_statement(
@@ -79,13 +80,13 @@ def advance_refunds(doors: PaymentsDoors) -> APIRouter:
     @routes.post("", status_code=201, response_model=RefundShown)
     async def assess_advance_refund(body: NewRefund, ask: Asked = Depends(asked)) -> Response:
         """Assess what a provider owes back of its advances of a round. Somebody else agrees to it."""
-        return respond(await answering_claims.assess_refund(ask, body))
+        return respond(await answers.assess_refund(ask, body))
 
     @routes.post("/{refund_id}/approval", status_code=201, response_model=RefundShown)
     async def agree_to_advance_refund(
         refund_id: RefundPath, body: Nothing | None = None, ask: Asked = Depends(asked)
     ) -> Response:
         """Have it taken out of the provider's next payments; refused to whoever assessed it."""
-        return respond(await answering_claims.agree_refund(ask, refund_id))
+        return respond(await answers.agree_refund(ask, refund_id))
 
     return routes

@@ -15,7 +15,7 @@ from services.payments.exam_vouchers.stock import Limits
 from services.payments.gateways import YearCloses
 from services.payments.payees.account_numbers import AccountNumbers
 from services.payments.rails.installed import Rails
-from services.payments.usecases.answering import Asked
+from services.payments.usecases.answered.asked import Asked
 from services.payments.usecases.exam_stock import StockRule
 
 STOCK_RULE = StockRule(Limits(codes_min=10, supply_days_min=30, risk_days=180), usable_days=90)

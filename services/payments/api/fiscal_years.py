@@ -10,8 +10,8 @@ from contracts.texts import Slug
 from kit.access import Principal
 from kit.http import require, respond
 from services.payments.api.doors import PaymentsDoors, asked_by_finance
-from services.payments.usecases import fiscal_year_answers as answers
-from services.payments.usecases.answering import Asked
+from services.payments.usecases.answered import fiscal_years as answers
+from services.payments.usecases.answered.asked import Asked
 from services.payments.views.fiscal_years import CloseShown, LineAmended, ListAgreed, YearLinesShown, YearShown
 
 ProgramPath = Annotated[Slug, Path(alias="program_id")]

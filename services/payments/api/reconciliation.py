@@ -10,8 +10,8 @@ from services.payments.api.doors import PaymentsDoors, asked_by_finance
 from services.payments.reconciling.decisions import Decision, ReconciliationActId
 from services.payments.statements import StatementLineId
 from services.payments.statements.chain import BankStatementId
-from services.payments.usecases import reconciliation_answers as answers
-from services.payments.usecases.answering import Asked
+from services.payments.usecases.answered import reconciliation as answers
+from services.payments.usecases.answered.asked import Asked
 from services.payments.usecases.reconciliation_page import page_of
 from services.payments.views.payments import Nothing
 from services.payments.views.reconciliation import (

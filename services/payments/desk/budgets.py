@@ -14,7 +14,8 @@ from services.payments.books.authority import BudgetDocumentId, DocumentState
 from services.payments.desk.opening import officer, opened
 from services.payments.gateways import TemporalCloses
 from services.payments.settings import PaymentsSettings
-from services.payments.usecases import budget_answers, fiscal_year, fiscal_year_answers
+from services.payments.usecases import fiscal_year
+from services.payments.usecases.answered import budgets, fiscal_years
 from services.payments.views.budgets import NewDocument
 
 LINES_PER_PAGE = 1_000
@@ -34,14 +35,14 @@ async def propose_document(settings: PaymentsSettings, values: dict[str, Any], *
         why = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         raise DocumentUnreadable(why=why) from error
     async with opened(settings) as db:
-        shown = await budget_answers.propose_at_desk(asked, maker=officer(actor), db=db, now=SystemClock().now())
+        shown = await budgets.propose_at_desk(asked, maker=officer(actor), db=db, now=SystemClock().now())
     return shown.model_dump(mode="json")
 
 
 async def approve_document(settings: PaymentsSettings, document_id: str, *, actor: str) -> dict[str, Any]:
     """Approve what somebody else proposed; its state is `refused` where the money is committed."""
     async with opened(settings) as db:
-        shown = await budget_answers.approve_at_desk(
+        shown = await budgets.approve_at_desk(
             _document(document_id), checker=officer(actor), db=db, now=SystemClock().now()
         )
     return shown.model_dump(mode="json")
@@ -50,7 +51,7 @@ async def approve_document(settings: PaymentsSettings, document_id: str, *, acto
 async def refuse_document(settings: PaymentsSettings, document_id: str, reason: str, *, actor: str) -> dict[str, Any]:
     """Refuse what somebody else proposed, with the reason."""
     async with opened(settings) as db:
-        shown = await budget_answers.refuse_at_desk(
+        shown = await budgets.refuse_at_desk(
             _document(document_id), reason, checker=officer(actor), db=db, now=SystemClock().now()
         )
     return shown.model_dump(mode="json")
@@ -62,7 +63,7 @@ async def list_documents(
     """One page of a program's documents, the newest first."""
     wanted = DocumentState(state) if state else None
     async with opened(settings) as db:
-        shown = await budget_answers.list_documents(program_id, state=wanted, before=before, db=db)
+        shown = await budgets.list_documents(program_id, state=wanted, before=before, db=db)
     return shown.model_dump(mode="json")
 
 
@@ -98,7 +99,7 @@ async def approve_year(
     settings: PaymentsSettings, program_id: str, year: int, *, actor: str, digest: str, note: str
 ) -> dict[str, Any]:
     """Agree to the list with this digest, as one of two people; the close afterwards."""
-    view = await fiscal_year_answers.approve_at_desk(
+    view = await fiscal_years.approve_at_desk(
         program_id, year, actor=actor, digest=digest, note=note, closes=TemporalCloses(settings)
     )
     return view.model_dump(mode="json")
@@ -115,7 +116,7 @@ async def amend_year(
     reason: str,
 ) -> dict[str, Any]:
     """Carry what was to lapse, or the other way round; the close afterwards."""
-    view = await fiscal_year_answers.amend_at_desk(
+    view = await fiscal_years.amend_at_desk(
         program_id,
         year,
         actor=actor,

@@ -6,7 +6,8 @@ from services.payments.nacha.banking_days import after
 from services.payments.payees.payees import CallBack
 from services.payments.rails.settings import numbers_of, rails_of
 from services.payments.settings import PaymentsSettings
-from services.payments.usecases import payee_acts, payee_answers, screening
+from services.payments.usecases import payee_acts, screening
+from services.payments.usecases.answered import payees
 from services.payments.usecases.payees import Proposal
 from services.payments.views.payees import (
     AlertsShown,
@@ -25,7 +26,7 @@ async def list_payees(settings: PaymentsSettings) -> PayeesShown:
     ach = rails_of(settings).ach
     async with opened(settings) as db:
         settles_on = ach.settles_on(now) if ach else after(now.date(), 1)
-        return await payee_answers.read_payees(settles_on=settles_on, db=db, now=now)
+        return await payees.read_payees(settles_on=settles_on, db=db, now=now)
 
 
 async def show_payee(settings: PaymentsSettings, provider_id: str) -> PayeeShown:
@@ -34,7 +35,7 @@ async def show_payee(settings: PaymentsSettings, provider_id: str) -> PayeeShown
     ach = rails_of(settings).ach
     async with opened(settings) as db:
         settles_on = ach.settles_on(now) if ach else after(now.date(), 1)
-        return await payee_answers.read_payee(provider_id, settles_on=settles_on, db=db, now=now)
+        return await payees.read_payee(provider_id, settles_on=settles_on, db=db, now=now)
 
 
 async def propose_change(
@@ -106,7 +107,7 @@ async def screen_payees(
 async def payment_alerts(settings: PaymentsSettings) -> AlertsShown:
     """`cairn payees alerts`."""
     async with opened(settings) as db:
-        return await payee_answers.read_alerts(db=db)
+        return await payees.read_alerts(db=db)
 
 
 async def close_alert(settings: PaymentsSettings, alert_id: str, *, by: str) -> None:

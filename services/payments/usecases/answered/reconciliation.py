@@ -6,7 +6,7 @@ from kit.db import Connection
 from kit.idempotency import Answer
 from services.payments.reconciling.decisions import Decision
 from services.payments.usecases import reconciliation_acts as acts
-from services.payments.usecases.answering import Asked
+from services.payments.usecases.answered.asked import Asked
 from services.payments.usecases.reconciliation import reconcile_open
 from services.payments.views.reconciliation import ActShown, act_shown
 

@@ -1,13 +1,10 @@
 """What the doors to claims do: one effect and one answer per Idempotency-Key, in one transaction."""
 
-from datetime import datetime
-
 from contracts.ids import ClaimId
-from kit.access import Principal
-from kit.db import Connection, Database
-from kit.idempotency import Answer, Once
+from kit.db import Connection
+from kit.idempotency import Answer
 from services.payments.usecases import advances, claim_queues
-from services.payments.usecases.answering import Asked, answer_once
+from services.payments.usecases.answered.asked import Asked
 from services.payments.views.claims import (
     ClosedRequestShown,
     DecideClaim,
@@ -53,10 +50,11 @@ async def agree_refund(asked: Asked, refund_id: str) -> Answer:
     return await asked.answer(act)
 
 
-async def close_request(program_id: str, who: Principal, *, once: Once, db: Database, now: datetime) -> Answer:
+async def close_request(asked: Asked, program_id: str, provider_id: str) -> Answer:
     """Close the provider's request of this month."""
 
     async def act(tx: Connection) -> ClosedRequestShown:
-        return request_shown(await claim_queues.close_request(tx, program_id, who.id, by=who.name, now=now))
+        closed = await claim_queues.close_request(tx, program_id, provider_id, by=asked.by, now=asked.now)
+        return request_shown(closed)
 
-    return await answer_once(act, once=once, db=db, now=now)
+    return await asked.answer(act)

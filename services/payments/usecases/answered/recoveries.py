@@ -3,7 +3,7 @@
 from kit.db import Connection
 from kit.idempotency import Answer
 from services.payments.usecases import recoveries
-from services.payments.usecases.answering import Asked
+from services.payments.usecases.answered.asked import Asked
 from services.payments.views.recoveries import NewRecovery, RecoveryShown, recovery_shown
 
 

@@ -1,36 +1,12 @@
-"""What the doors do: one effect and one answer per Idempotency-Key, in one transaction."""
+"""What the doors of payment batches and repairs do."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import datetime
-
-from pydantic import BaseModel
-
-from kit import idempotency
-from kit.db import Connection, Database
-from kit.http import answer_of
-from kit.idempotency import Answer, Once
+from kit.db import Connection
+from kit.idempotency import Answer
 from services.payments.payees.payees import Rail
 from services.payments.rails.installed import Rails
 from services.payments.usecases import batches, disbursements
+from services.payments.usecases.answered.asked import Asked
 from services.payments.views.payments import BatchShown, RepairShown, batch_shown, repair_shown
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """Who asks, by the API key they showed, and under which Idempotency-Key: what every act of maker or checker takes.
-
-    `by` goes on record with the act, and is what a second person is told from.
-    """
-
-    by: str
-    once: Once
-    db: Database
-    now: datetime
-
-    async def answer(self, act: Callable[[Connection], Awaitable[BaseModel]]) -> Answer:
-        """Have the act done once, and its answer kept beside it."""
-        return await answer_once(act, once=self.once, db=self.db, now=self.now)
 
 
 async def make_batch(asked: Asked, rail: Rail, *, rails: Rails) -> Answer:
@@ -80,14 +56,3 @@ async def approve_repair(asked: Asked, provider_id: str, repair_id: str) -> Answ
         return repair_shown(repair, repaired)
 
     return await asked.answer(act)
-
-
-async def answer_once(
-    act: Callable[[Connection], Awaitable[BaseModel]], *, once: Once, db: Database, now: datetime
-) -> Answer:
-    """Have the act done once; a refusal is kept too, so that the same key is refused again."""
-
-    async def answered(tx: Connection) -> Answer:
-        return answer_of(await act(tx), 201)
-
-    return await idempotency.answer_once(once, answered, db=db, now=now)

@@ -6,7 +6,7 @@ from kit.db import Connection, Database
 from kit.idempotency import Answer
 from services.payments.books.authority import DocumentState
 from services.payments.usecases import authority
-from services.payments.usecases.answering import Asked
+from services.payments.usecases.answered.asked import Asked
 from services.payments.views.budgets import DocumentShown, DocumentsShown, NewDocument, document_shown, documents_shown
 
 PAGE_MAX = 50

@@ -6,7 +6,7 @@ from kit.db import Connection, Database
 from kit.idempotency import Answer
 from services.payments.payees.account_numbers import AccountNumbers
 from services.payments.usecases import payees, screening
-from services.payments.usecases.answering import Asked
+from services.payments.usecases.answered.asked import Asked
 from services.payments.views.payees import (
     AlertsShown,
     CallBackGiven,

@@ -17,7 +17,7 @@ from services.payments.books.fiscal_year import ActUnreadable
 from services.payments.domain import person
 from services.payments.gateways import YearCloses
 from services.payments.usecases import fiscal_year
-from services.payments.usecases.answering import Asked
+from services.payments.usecases.answered.asked import Asked
 from services.payments.views.fiscal_years import (
     CloseShown,
     LineAmended,

@@ -6,7 +6,7 @@ from kit.db import Connection
 from kit.idempotency import Answer
 from services.payments.store.lot_charges import LotCharge
 from services.payments.usecases import lot_charges, lot_payments
-from services.payments.usecases.answering import Asked
+from services.payments.usecases.answered.asked import Asked
 from services.payments.views.exam_vouchers import (
     LotChargeShown,
     LotPayment,
