@@ -121,6 +121,25 @@ def alerts(as_json: JsonFlag = False) -> None:
 
 
 @exam_vouchers.command()
+def reveals(
+    case: Annotated[str | None, typer.Option(help="Only of this application.")] = None,
+    voucher: Annotated[str | None, typer.Option(help="Only of this exam voucher.")] = None,
+    refused: Annotated[bool, typer.Option("--refused", help="Only requests that were not answered.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Who asked to see a code, when, and what became of it, the newest first. No code is shown."""
+    from services.payments.desk.exam_vouchers import reveal_attempts
+
+    found = asyncio.run(reveal_attempts(_payments(), case, voucher, refused=refused))
+    rows = [("when", "exam voucher", "application", "attempt", "who", "outcome")]
+    for one in found:
+        outcome, attempt = one["outcome"].replace("_", " "), str(one["attempt_number"])
+        when = one["attempted_at"][:19]
+        rows.append((when, one["exam_voucher_id"], one["application_id"], attempt, one["principal"], outcome))
+    answer(as_json, {"requests": found}, columns(rows))
+
+
+@exam_vouchers.command()
 def reconcile(
     file: Annotated[Path, typer.Argument(help="The vendor's redemption report.", exists=True, dir_okay=False)],
     vendor: Annotated[str, typer.Option(help="Whose report it is; its format is in programs/exam-vendors.")],

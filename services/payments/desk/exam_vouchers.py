@@ -1,4 +1,4 @@
-"""What the command line asks of exam vouchers: stock, alerts, a vendor's report, the retirement of an exam."""
+"""What the command line asks of exam vouchers: stock, alerts, who asked for codes, a vendor's report, retirements."""
 
 from dataclasses import asdict
 from datetime import date
@@ -13,7 +13,8 @@ from services.payments.exam_vouchers.stock import Limits
 from services.payments.settings import PaymentsSettings
 from services.payments.usecases.exam_stock import StockRule, read_alerts, read_stock, retire_exam
 from services.payments.usecases.redemptions import Reconciled, lines_for_a_person, reconcile_report
-from services.payments.views.exam_vouchers import alert_shown, lot_shown, stock_shown
+from services.payments.usecases.reveal_attempts import read_attempts
+from services.payments.views.exam_vouchers import alert_shown, attempt_shown, lot_shown, stock_shown
 
 EXAM_CODES_KEY = "exam_codes.key"
 FORMATS = "exam-vendors"
@@ -37,6 +38,17 @@ async def exam_voucher_alerts(settings: PaymentsSettings) -> list[dict[str, Any]
     """The newest alerts, with those that ended."""
     async with opened(settings) as db:
         return [alert_shown(alert).model_dump(mode="json") for alert in await read_alerts(db=db)]
+
+
+async def reveal_attempts(
+    settings: PaymentsSettings, application_id: str | None, exam_voucher_id: str | None, *, refused: bool
+) -> list[dict[str, Any]]:
+    """The newest requests to see a code, of one case or one voucher where it is named."""
+    async with opened(settings) as db:
+        found = await read_attempts(
+            db=db, application_id=application_id, exam_voucher_id=exam_voucher_id, refused=refused
+        )
+    return [attempt_shown(one).model_dump(mode="json") for one in found]
 
 
 async def reconcile_redemptions(

@@ -11,7 +11,7 @@ from kit.db import Connection
 from services.payments.domain import ExamVoucherState
 from services.payments.exam_vouchers.expiry import usable_until
 from services.payments.exam_vouchers.retakes import AttemptResult
-from services.payments.exam_vouchers.states import MOVES, Act, RevealOutcome, Use
+from services.payments.exam_vouchers.states import MOVES, Act, Use
 
 ADD_LOT = """
 INSERT INTO exam_voucher_lot (
@@ -149,16 +149,6 @@ ADD_REVEAL = """
 INSERT INTO exam_voucher_reveal (
     exam_voucher_id, application_id, principal, request_key, revealed_at, attempt_number
 ) VALUES ($1, $2, $3, $4, $5, $6)
-"""
-# At most so many of one principal for one code: whoever asks without end does not fill the table.
-ADD_REVEAL_ATTEMPT = """
-INSERT INTO exam_voucher_reveal_attempt (
-    exam_voucher_id, application_id, attempt_number, principal, outcome, attempted_at
-)
-SELECT $1, $2, $3, $4, $5, $6 WHERE $7 > (
-    SELECT count(*) FROM exam_voucher_reveal_attempt WHERE exam_voucher_id = $1 AND principal = $4
-)
-RETURNING entry
 """
 REVEAL = """
 SELECT principal, request_key FROM exam_voucher_reveal
@@ -404,23 +394,6 @@ async def revealed(tx: Connection, voucher: HeldVoucher, *, principal: str, requ
     )
     if voucher.state is ExamVoucherState.ALLOCATED:
         await tx.execute(REVEALED, voucher.exam_voucher_id, now)
-
-
-async def keep_reveal_attempt(
-    tx: Connection, voucher: HeldVoucher, outcome: RevealOutcome, *, principal: str, kept_max: int, now: datetime
-) -> bool:
-    """Keep that somebody asked for the code; False where as many of the same principal are kept already."""
-    entry = await tx.fetchval(
-        ADD_REVEAL_ATTEMPT,
-        voucher.exam_voucher_id,
-        voucher.application_id,
-        voucher.attempt_number,
-        principal,
-        outcome.value,
-        now,
-        kept_max,
-    )
-    return entry is not None
 
 
 async def reveal_of(tx: Connection, voucher: HeldVoucher) -> tuple[str, bytes] | None:

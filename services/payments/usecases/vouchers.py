@@ -30,6 +30,7 @@ from services.payments.store import exam_stock as stock_store
 from services.payments.store import funding as funding_store
 from services.payments.store import program as program_store
 from services.payments.store import redemptions as redemption_store
+from services.payments.store import reveal_attempts
 from services.payments.store import vendor_codes as code_store
 from services.payments.store import vouchers as voucher_store
 from services.payments.store.vouchers import Allocation, Attempt, HeldVoucher, Lot, NewCode
@@ -246,7 +247,7 @@ async def reveal_code(
             outcome = _reveal_outcome(voucher, earlier, principal=principal, request_key=request_key)
         if outcome is RevealOutcome.SHOWN:
             await voucher_store.revealed(tx, voucher, principal=principal, request_key=request_key, now=now)
-        if not await voucher_store.keep_reveal_attempt(
+        if not await reveal_attempts.keep(
             tx, voucher, outcome, principal=principal, kept_max=REVEAL_ATTEMPTS_MAX, now=now
         ):
             _log.warning("exam_voucher.reveal_attempt_not_kept", exam_voucher=exam_voucher_id, outcome=outcome.value)

@@ -5,11 +5,13 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from contracts.ids import ApplicationId, ExamVoucherId
 from contracts.money import BudgetCents
 from contracts.texts import Code, Instant, Reference, Slug
 from services.payments.exam_vouchers.charges import ChargeState
 from services.payments.store.exam_stock import Alert, LotStanding
 from services.payments.store.lot_charges import LotCharge
+from services.payments.store.reveal_attempts import RevealAttempt
 from services.payments.usecases.exam_stock import Stock
 
 LotId = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,200}$")]
@@ -69,6 +71,17 @@ class StockShown(_Shown):
     exams: list[ExamStock]
     lots: list[LotShown]
     alerts: list[StockAlert]
+
+
+class RevealAttemptShown(_Shown):
+    """Who asked to see which code, and what became of it. Never the code."""
+
+    exam_voucher_id: ExamVoucherId
+    application_id: ApplicationId
+    attempt_number: Count
+    principal: str
+    outcome: Code
+    attempted_at: Instant
 
 
 class NewLotCharge(BaseModel):
@@ -162,3 +175,8 @@ def charge_shown(charge: LotCharge) -> LotChargeShown:
         payment_number=charge.payment_number,
         paid_on=charge.paid_on,
     )
+
+
+def attempt_shown(one: RevealAttempt) -> RevealAttemptShown:
+    """A request to see a code as staff read it."""
+    return RevealAttemptShown.model_validate(one, from_attributes=True)

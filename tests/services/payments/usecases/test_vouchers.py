@@ -19,6 +19,7 @@ from services.payments.exam_vouchers.errors import RetakeNotYet
 from services.payments.exam_vouchers.states import MOVES, VENDOR_ONLY
 from services.payments.store.vouchers import Lot
 from services.payments.usecases import vendor_codes, vouchers
+from services.payments.usecases.reveal_attempts import read_attempts
 from services.payments.usecases.vouchers import (
     follow_registration,
     follow_result,
@@ -173,6 +174,11 @@ async def test_every_request_to_show_a_code_is_kept_with_its_outcome(desk):
         ("other-portal", "not_found"), ("harbor-portal", "shown"), ("harbor-portal", "repeated"),
         ("harbor-portal", "already_revealed"), ("harbor-portal", "not_revealable"),
     ]  # fmt: skip
+    refused = await read_attempts(db=desk.db, application_id=case.id, refused=True)
+    assert [one.outcome.value for one in refused] == ["not_revealable", "already_revealed", "not_found"]
+    assert {one.exam_voucher_id for one in refused} == {voucher}
+    assert len(await read_attempts(db=desk.db, exam_voucher_id=voucher)) == 5
+    assert await read_attempts(db=desk.db, application_id=Case("bea").id) == []
 
 
 async def test_who_asks_for_a_code_without_end_fills_no_table_and_hides_nobody(desk, monkeypatch):
