@@ -14,11 +14,12 @@ import random
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from examples.bank_statements import Account, Day, Movement, bai2, camt053
+from examples.days import today
 
 POLL_SECONDS = 0.2
 BANK, PAYING, RETURNING = "042000314", "0975312468", "0975318642"
@@ -197,7 +198,7 @@ class Bank:
         return bai2(BANK, self.paying.number, days, self.statements)
 
     def _day(self) -> date:
-        return self.day or datetime.now(UTC).date()
+        return self.day or today()
 
     def _put(self, name: str, content: bytes) -> None:
         inbound = self.exchange / "inbound"

@@ -12,7 +12,6 @@ import asyncio
 import json
 import signal
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from examples.days import today
 from examples.doors import Declined, Doors
 
 MESSAGES_REMEMBERED_MAX = 100_000
@@ -123,7 +123,7 @@ class College:
             "iss": issuer,
             "enrollment_id": data["enrollment_id"],
             "credential_id": data["credential_id"],
-            "completed_on": datetime.now(UTC).date().isoformat(),
+            "completed_on": today().isoformat(),
         }
         header = {"alg": "EdDSA", "kid": key["kid"]}
         return jws.serialize_compact(header, json.dumps(statement), OKPKey.import_key(key["jwk"]), algorithms=["EdDSA"])
@@ -147,7 +147,7 @@ class College:
         play = self._play_of.get(enrollment, {})
         claim = {
             "invoice_number": f"{play.get('invoice', 'INV')}-{enrollment[-10:]}",
-            "invoice_on": datetime.now(UTC).date().isoformat(),
+            "invoice_on": today().isoformat(),
             "amount_cents": self._price(enrollment),
             "participant_charged_cents": 0,
             "documents": [{"kind": "proof_of_payment", "reference": f"REC-{enrollment[-10:]}"}],

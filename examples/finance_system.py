@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from examples.days import today
+
 POLL_SECONDS = 0.2
 VOUCHER_COLUMNS = {"invoice_number": (22, 86), "amount_cents": (94, 104), "disbursement_id": (164, 194)}
 
@@ -80,7 +82,7 @@ class FinanceSystem:
         status = "RETURNED" if comes_back else "PAID"
         self._write({"batch_id": batch_id, **payment.__dict__, "status": status, "again": again})
         number = f"{len(self._paid):08d}"
-        day = datetime.now(UTC).strftime("%Y%m%d")
+        day = f"{today():%Y%m%d}"
         line = f"D{payment.disbursement_id:<30}{'V' + number:<20}{'P' + number:<20}{day}{status:<8}"
         return line + (code if comes_back else "").ljust(3)
 

@@ -120,7 +120,7 @@ async def page_of(*, db: Database, now: datetime) -> Page:
         held=tuple(held),
         waiting=tuple(waiting),
         accounts=tuple(accounts),
-        rejected=tuple((one, age(one.read_at.date(), as_of)) for one in rejected),
+        rejected=tuple((one, age(operator_day(one.read_at), as_of)) for one in rejected),
     )
 
 
