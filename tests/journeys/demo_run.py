@@ -102,7 +102,9 @@ class DemoRun:
     def journal(self, party: str) -> list[dict[str, Any]]:
         """What an outside party wrote down itself."""
         path = self.home.path / "parties" / f"{party}.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        # The last line may still be on its way into the file.
+        whole = path.read_text().rpartition("\n")[0] if path.exists() else ""
+        return [json.loads(line) for line in whole.splitlines()]
 
     def environment(self) -> dict[str, str]:
         """The settings of the running stack, for commands and connections of the test."""
