@@ -34,8 +34,6 @@ SELECT pid FROM pg_stat_activity
 WHERE usename = 'cairn_payments' AND datname = current_database() AND state <> 'idle' ORDER BY random() LIMIT 1
 """
 REVEALS = 24
-LOOKED_FOR = 40
-"""Codes looked for in the dump: a column that leaks one leaks all, and each is a pass over every table."""
 
 
 async def run(trial: Trial) -> None:
@@ -193,7 +191,7 @@ async def _sold_twice(desk: Desk) -> None:
 async def _in_the_clear(desk: Desk) -> None:
     """A dump of every table, as a backup holds it, against a sample of the codes."""
     owner = await desk.trial.ground.owner()
-    sample = random.Random(desk.trial.seed).sample(sorted(desk.sold.values()), min(LOOKED_FOR, len(desk.sold)))  # noqa: S311
+    sample = random.Random(desk.trial.seed).sample(sorted(desk.sold.values()), min(200, len(desk.sold)))  # noqa: S311
     found = 0
     for table in await owner.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'payments'"):
         rows = await owner.fetch(f"SELECT t::text AS row FROM {table['tablename']} AS t LIMIT 200000")
